@@ -137,7 +137,7 @@ void exchange_refuse(struct http_exchange *exchange, struct refusal refusal)
     server->stats.refused++;
     exchange->last = true;
     if (server->options.error)
-        type = server->options.error(server->options.data, refusal.status,
+        type = server->options.error(server->options.data, &refusal.status,
                                      refusal.reason, &body);
     else
         buffer_append_text(&body, refusal.reason);

@@ -127,8 +127,9 @@ struct http_stats
 };
 
 /* How the server words an error of its own (bad framing, limits): writes a body
- * and returns its content type. NULL: plain text. */
-typedef const char *http_error_cb(void *data, int status, const char *reason,
+ * and returns its content type, and may send another status. NULL: plain
+ * text. */
+typedef const char *http_error_cb(void *data, int *status, const char *reason,
                                   struct buffer *body);
 
 struct http_server_options
@@ -162,6 +163,9 @@ struct http_stats http_server_stats(const struct http_server *server);
  * off; the answers go nowhere. */
 void http_server_close(struct http_server *server, uint32_t drain_ms,
                        void *data, env_close_cb *cb);
+
+/* While it closes: wait no longer than now, whatever drain_ms was. */
+void http_server_hurry(struct http_server *server);
 
 /* --- pure parts, for tests and fuzzing ------------------------------------ */
 

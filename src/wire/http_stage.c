@@ -177,11 +177,11 @@ static void on_request(void *data, struct http_exchange *exchange,
 
 bool stage_words_errors;
 
-static const char *on_error(void *data, int status, const char *reason,
+static const char *on_error(void *data, int *status, const char *reason,
                             struct buffer *body)
 {
     assert_non_null(data);
-    buffer_print(body, "{\"status\":%d,\"reason\":\"%s\"}", status, reason);
+    buffer_print(body, "{\"status\":%d,\"reason\":\"%s\"}", *status, reason);
     return "application/json";
 }
 

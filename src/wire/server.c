@@ -321,3 +321,10 @@ void http_server_close(struct http_server *server, uint32_t drain_ms,
         (void)!server_arm(server);
     server_progress(server);
 }
+
+void http_server_hurry(struct http_server *server)
+{
+    check_magic(server, SERVER_MAGIC);
+    kan_assert(server->closing);
+    cut(server);
+}
