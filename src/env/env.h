@@ -27,7 +27,7 @@ struct env;
 
 enum env_run_mode
 {
-    ENV_RUN_UNTIL_STOPPED, /* until env_stop(), or nothing is left to wait for */
+    ENV_RUN_UNTIL_STOPPED, /* until env_stop(), or nothing is waited for */
     ENV_RUN_ONCE,          /* wait for one round of events, and run it */
     ENV_RUN_NOWAIT         /* run what is ready */
 };

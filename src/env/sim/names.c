@@ -276,14 +276,46 @@ void disk_names_sync(struct sim_disk *disk, const struct path *directory)
     }
 }
 
+/* Whether the earlier change is of a name that the change is of. */
+static bool names_meet(const struct name_change *earlier,
+                       const struct name_change *change)
+{
+    const struct path *mine[2] = {change->from, change->to};
+    const struct path *its[2] = {earlier->from, earlier->to};
+    for (int i = 0; i < 4; i++)
+        if (mine[i / 2] && its[i % 2] &&
+            strcmp(mine[i / 2]->text, its[i % 2]->text) == 0)
+            return true;
+    return false;
+}
+
+/* A name's changes reach the disk in order: what was done to it before goes
+ * first. */
+static void settle_in_order(struct sim_disk *disk, struct name_change *change)
+{
+    struct list *link = disk->name_changes.next;
+    while (link != &change->link) {
+        struct name_change *earlier =
+            list_entry(link, struct name_change, link);
+        link = link->next;
+        if (names_meet(earlier, change)) {
+            settle_in_order(disk, earlier);
+            link = disk->name_changes.next;
+        }
+    }
+    name_change_settle(disk, change);
+}
+
 void disk_names_sync_inode(struct sim_disk *disk, const struct inode *inode)
 {
     struct list *link = disk->name_changes.next;
     while (link != &disk->name_changes) {
         struct name_change *change = list_entry(link, struct name_change, link);
         link = link->next;
-        if (change->inode == inode)
-            name_change_settle(disk, change);
+        if (change->inode == inode) {
+            settle_in_order(disk, change);
+            link = disk->name_changes.next;
+        }
     }
 }
 
