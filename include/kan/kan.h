@@ -1,0 +1,12 @@
+/* kan/kan.h - all of libkan.
+ *
+ * One header for each noun; this one includes them all. */
+
+#ifndef KAN_KAN_H
+#define KAN_KAN_H
+
+#include <kan/base.h>
+#include <kan/loop.h>
+#include <kan/state.h>
+
+#endif /* KAN_KAN_H */

@@ -1,0 +1,14 @@
+/* A causal store has no commits. */
+
+#include <kan/state.h>
+
+enum kan_err test(kan_strong store, const struct kan_op *op);
+
+enum kan_err test(kan_strong store, const struct kan_op *op)
+{
+#ifdef RIGHT
+    return kan_strong_commit(store, op, 1, NULL);
+#else
+    return kan_causal_commit(kan_strong_as_causal(store), op, 1, NULL);
+#endif
+}
