@@ -34,6 +34,7 @@ format:
 	@tools/format
 
 install: all
+	@tools/build release all
 	@cmake --install build/release
 
 clean:

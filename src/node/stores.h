@@ -1,0 +1,48 @@
+/* stores.h - the stores of one running Kan: components become engines and
+ * state stores. Two components on one file share its engine. */
+
+#ifndef NODE_STORES_H
+#define NODE_STORES_H
+
+#include <kan/base.h>
+
+#include "base/bytes.h"
+#include "node/resource.h"
+#include "serve/http/serve.h"
+
+struct store
+{
+    struct engine *engine;
+    bool owner; /* the first on its engine, which closes it */
+    struct state_store *state;
+    struct buffer path; /* of its file; empty in memory */
+};
+
+struct stores
+{
+    struct env *env;
+    struct store stores[COMPONENTS_MAX];
+    struct serve_store served[COMPONENTS_MAX]; /* the same, for serve */
+    uint32_t count;
+    uint32_t closing; /* engines still open */
+    struct env_task task;
+    void *close_data;
+    env_close_cb *close_cb;
+};
+
+/* Open one store for each component; relative files without a directory of
+ * their own lie in data_dir, which is made. Blocking. Statuses: KAN_HELD (why
+ * names the holder), KAN_INVALID, KAN_IO, ... with one line in why. The struct
+ * is zeroed before, and given to stores_close() in any case. */
+KAN_MUST_USE enum kan_err stores_open(struct stores *stores,
+                                      const struct component_set *set,
+                                      const struct component_scope *scope,
+                                      const char *data_dir, struct buffer *why);
+
+/* Tell whoever finds a file locked how to reach us. */
+void stores_note(struct stores *stores, const char *text);
+
+/* Close everything; cb runs once all engines are gone, never within. */
+void stores_close(struct stores *stores, void *data, env_close_cb *cb);
+
+#endif /* NODE_STORES_H */
