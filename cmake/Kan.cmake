@@ -48,6 +48,10 @@ function(kan_test name)
         set(T_TIMEOUT 120)
     endif()
     set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT})
+    # Only the world has threads; these run under the thread sanitizer too.
+    if("env_uv" IN_LIST T_USES OR "typed" IN_LIST T_USES)
+        set_tests_properties(${name} PROPERTIES LABELS threads)
+    endif()
 endfunction()
 
 # kan_fuzz(NAME SOURCES ... USES ...): a libFuzzer target under the fuzz preset;

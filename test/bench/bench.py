@@ -405,8 +405,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--memory-seconds", type=int, default=60)
-    parser.add_argument("--million", action="store_true",
-                        help="also time the start with a million keys")
+    parser.add_argument("--no-million", dest="million", action="store_false",
+                        help="do not fill a million keys to time the start")
     parser.add_argument("--only", default="size,start,memory,get,save")
     options = parser.parse_args()
     result = {"machine": machine(options.kan)}
