@@ -21,7 +21,7 @@ struct sqlite_options
     uint64_t cache_bytes; /* pages, both connections (2 MiB) */
     uint64_t value_cache_bytes; /* values read or written last (3 MiB) */
     uint64_t feed_bytes_max;    /* history kept for watches (64 MiB) */
-    uint64_t checkpoint_bytes; /* of the log that starts a checkpoint (8 MiB) */
+    uint64_t checkpoint_bytes; /* of the log that starts a checkpoint (16 MiB) */
 };
 
 /* What the engine promises. */
