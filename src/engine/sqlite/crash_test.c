@@ -466,6 +466,38 @@ static void kills(void **state)
         crash_run(seed + 1000, false);
 }
 
+/* The power fails instead of the nth sync, whichever that is: of a group, of
+ * the log's head when it begins again, of a copied log, of the database. */
+static bool unsynced_run(uint64_t nth, uint64_t seed)
+{
+    struct sim_options options = crash_options(seed);
+    struct run *run = run_new(seed * 1000 + nth, &options);
+    bool struck;
+
+    run->value_size = 400;
+    assert_ok(run_open(run));
+    sim_fault_crash(run->env, SIM_FAULT_SYNC, nth);
+    run_work(run, 150);
+    struck = sim_dead(run->env);
+    if (!struck)
+        run_settle(run);
+    run_reopen_and_check(run);
+    run_free(run);
+    return struck;
+}
+
+static void power_fails_at_every_sync(void **state)
+{
+    bool struck = true;
+
+    (void)state;
+    for (uint64_t nth = 1; struck; nth++) {
+        assert_true(nth < 1000);
+        for (uint64_t seed = 1; struck && seed <= 8; seed++)
+            struck = unsynced_run(nth, seed);
+    }
+}
+
 /* --- a disk that fails ---------------------------------------------------- */
 
 /* One call fails, or all from then on. What is answered is the truth: also when
@@ -730,6 +762,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_sync_breaks),
         cmocka_unit_test(kills),
+        cmocka_unit_test(power_fails_at_every_sync),
         cmocka_unit_test(power_loss),
         cmocka_unit_test(failing_writes),
         cmocka_unit_test(failing_syncs),
