@@ -36,10 +36,14 @@ static int check(struct env *env, const char *path)
     } name = {.text = path};
     enum kan_err err = sqlite_verify(env, path, name.data, on_problem, &found);
     if (err == KAN_OK) {
-        printf("%s: whole; %llu keys, revisions %llu to %llu all there\n", path,
-               (unsigned long long)found.keys,
-               (unsigned long long)found.compacted + 1,
-               (unsigned long long)found.head);
+        if (found.head == found.compacted)
+            printf("%s: whole; %llu keys, no revision in the feed\n", path,
+                   (unsigned long long)found.keys);
+        else
+            printf("%s: whole; %llu keys, revisions %llu to %llu all there\n",
+                   path, (unsigned long long)found.keys,
+                   (unsigned long long)found.compacted + 1,
+                   (unsigned long long)found.head);
         return EXIT_DONE;
     }
     (void)command_refuse("verify", "%s: %s", path, verdict(err));
