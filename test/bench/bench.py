@@ -130,7 +130,7 @@ class Kan(Server):
     def version(self):
         out = subprocess.run([self.binary, "version"], capture_output=True,
                              text=True, check=True).stdout
-        return out.split("\n")[0]
+        return out.split()[1]
 
     def url(self, path):
         return f"http://127.0.0.1:{self.port}/v1.0/state/statestore{path}"
