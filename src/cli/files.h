@@ -7,8 +7,8 @@
 
 #include "base/bytes.h"
 
-/* The path of the store: file when it is given, else NAME.db in the data
- * directory; appended to out with a NUL behind it. */
+/* The path of the store: file when it is given, else kan.db in the data
+ * directory. Borrowed from out. */
 static inline const char *store_path(struct buffer *out, const char *data_dir,
                                      const char *file)
 {

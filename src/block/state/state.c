@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "block/state/state_core.h"
 
 enum
@@ -23,6 +24,7 @@ struct state_store
     unsigned magic;
     struct engine *engine;
     struct state_limits limits;
+    struct hash_seed seed;
     uint32_t open; /* requests under way */
     char prefix[]; /* limits.prefix_size bytes */
 };
@@ -58,6 +60,8 @@ enum kan_err state_store_new(const struct state_options *options, char *why,
         return KAN_NOMEM;
     store->magic = STORE_MAGIC;
     store->engine = options->engine;
+    store->seed.k0 = env_choose(options->engine->env, UINT64_MAX);
+    store->seed.k1 = env_choose(options->engine->env, UINT64_MAX);
     store->limits = state_core_limits(*promises, (uint32_t)prefix.size);
     if (prefix.size)
         memcpy(store->prefix, prefix.bytes, prefix.size);
@@ -278,20 +282,13 @@ struct draft
     char *keys;
 };
 
-static uint32_t key_hash(struct kan_slice key)
-{
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (size_t i = 0; i < key.size; i++)
-        hash = (hash ^ slice_at(key, i)) * 16777619U;
-    return hash;
-}
-
 /* Mark the ops whose key a later op writes again. */
 static void draft_overrule(struct draft *draft, const struct state_write *write)
 {
     for (uint32_t i = write->op_count; i-- > 0;) {
         struct kan_slice key = write->ops[i].key;
-        uint32_t place = key_hash(key) & (draft->place_count - 1);
+        uint32_t place = (uint32_t)hash_bytes(write->store->seed, key) &
+                         (draft->place_count - 1);
         if (write->ops[i].kind == STATE_CHECK)
             continue;
         while (draft->places[place] &&
