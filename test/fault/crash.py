@@ -50,6 +50,7 @@ class Writer(threading.Thread):
     def __init__(self, port, number, state):
         super().__init__()
         self.port, self.number, self.state = port, number, state
+        self.refused = None  # an answer that is not the one to expect
 
     def call(self, connection, path, body):
         connection.request("POST", path, json.dumps(body),
@@ -57,7 +58,8 @@ class Writer(threading.Thread):
         answer = connection.getresponse()
         text = answer.read()
         if answer.status != 204:
-            raise SystemExit(f"crash: {path} answered {answer.status} {text}")
+            self.refused = f"{path} answered {answer.status} {text}"
+            raise http.client.HTTPException(self.refused)
 
     def run(self):
         state, i = self.state, self.number
@@ -129,6 +131,7 @@ def main():
         daemon.kill()
         for writer in writers:
             writer.join()
+            assert not writer.refused, writer.refused
         if sys.stderr.isatty():
             print(f"\rcrash: round {n + 1} of {rounds}", end="",
                   file=sys.stderr)
