@@ -2,10 +2,22 @@
 
 #include "serve/http/call.h"
 
+/* A store whose disk has failed takes nothing until it is opened again, so
+ * whoever watches over us has to start us anew. */
+static bool outbound_ready(const struct serve *serve)
+{
+    for (uint32_t i = 0; i < serve->options.store_count; i++) {
+        const struct state_store *store = serve->options.stores[i].state;
+        if (engine_stats(state_store_engine(store)).broken)
+            return false;
+    }
+    return serve->ready[SERVE_OUTBOUND];
+}
+
 void health_call(struct call *call)
 {
     const struct serve *serve = call->serve;
-    bool outbound = serve->ready[SERVE_OUTBOUND];
+    bool outbound = outbound_ready(serve);
     bool application = serve->ready[SERVE_APPLICATION];
     struct kan_slice asked;
     enum kan_err err = call_query(call, "appid", &asked);
@@ -25,7 +37,7 @@ void health_call(struct call *call)
 
 void health_outbound_call(struct call *call)
 {
-    if (call->serve->ready[SERVE_OUTBOUND])
+    if (outbound_ready(call->serve))
         call_answer_empty(call);
     else
         call_fail_basic(call, ERROR_HEALTH_OUTBOUND,

@@ -151,6 +151,33 @@ static void health(void **unused)
     fixture_end(f);
 }
 
+static void stats_of_a_broken_engine(struct engine *engine,
+                                     struct engine_stats *ret_stats)
+{
+    (void)engine;
+    *ret_stats = (struct engine_stats){.broken = true};
+}
+
+static void a_broken_store_is_not_ready(void **unused)
+{
+    static const struct step steps[] = {
+        {"GET /v1.0/healthz", NULL, NULL, 500, NULL, "[outbound]"},
+        {"GET /v1.0/healthz/outbound", NULL, NULL, 500, NULL,
+         "ERR_OUTBOUND_HEALTH_NOT_READY"},
+    };
+    struct fixture *f = &fixture;
+    (void)unused;
+    fixture_begin(f, NULL);
+    fixture_start(f, NULL);
+    const struct engine_ops *whole = f->engines[0]->ops;
+    struct engine_ops broken = *whole;
+    broken.stats = stats_of_a_broken_engine;
+    f->engines[0]->ops = &broken;
+    RUN(f, steps);
+    f->engines[0]->ops = whole;
+    fixture_end(f);
+}
+
 static void metadata(void **unused)
 {
     static const struct serve_skipped skipped[] = {{"bus", "pubsub.redis"},
@@ -635,6 +662,7 @@ int main(void)
         cmocka_unit_test(unserved_blocks),
         cmocka_unit_test(paths),
         cmocka_unit_test(health),
+        cmocka_unit_test(a_broken_store_is_not_ready),
         cmocka_unit_test(metadata),
         cmocka_unit_test(metadata_is_bounded),
         cmocka_unit_test(shutdown_and_level),
