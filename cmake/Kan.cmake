@@ -31,12 +31,13 @@ function(kan_strict target)
         -fno-strict-aliasing -fno-common)
 endfunction()
 
-# kan_test(NAME SOURCES ... USES module...): a program of cmocka tests.
+# kan_test(NAME SOURCES ... USES module... [THREADS]): a program of cmocka
+# tests. THREADS says that it starts threads of its own.
 function(kan_test name)
     if(NOT KAN_TESTS)
         return()
     endif()
-    cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;USES;LIBS" ${ARGN})
+    cmake_parse_arguments(T "THREADS" "TIMEOUT" "SOURCES;USES;LIBS" ${ARGN})
     add_executable(${name} ${T_SOURCES})
     kan_strict(${name})
     foreach(used ${T_USES})
@@ -48,8 +49,8 @@ function(kan_test name)
         set(T_TIMEOUT 120)
     endif()
     set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT})
-    # Only the world has threads; these run under the thread sanitizer too.
-    if("env_uv" IN_LIST T_USES OR "typed" IN_LIST T_USES)
+    # What has threads, as the world does, runs under the thread sanitizer too.
+    if(T_THREADS OR "env_uv" IN_LIST T_USES OR "typed" IN_LIST T_USES)
         set_tests_properties(${name} PROPERTIES LABELS threads)
     endif()
 endfunction()
