@@ -54,6 +54,7 @@ KAN_BEGIN_DECLS
 /* --- handles -------------------------------------------------------------- */
 
 struct kan_store; /* what the handles of all levels point to */
+struct kan_lock;  /* of kan/lock.h */
 
 /* Copy handles as you like; all copies end when one of them is closed. */
 typedef struct kan_strong
@@ -253,15 +254,19 @@ struct kan_op
  * decides. */
 struct kan_commit
 {
-    void *data;               /* in: yours */
-    const struct kan_op *ops; /* in: borrowed until cb, keys and values too */
-    uint32_t op_count;        /* in: at most KAN_OPS_MAX */
-    uint32_t timeout_ms;      /* in: 0 means the store's */
-    uint64_t revision;        /* out, with KAN_OK: of this commit; a commit that
-                               * changes nothing gives the newest one */
-    uint32_t failed_op;       /* out, with KAN_CONFLICT or KAN_INVALID: the
-                               * first whose condition or shape failed */
-    void *part;               /* the library's */
+    void *data;                  /* in: yours */
+    const struct kan_op *ops;    /* in: borrowed until cb, keys and values
+                                  * too */
+    uint32_t op_count;           /* in: at most KAN_OPS_MAX */
+    uint32_t timeout_ms;         /* in: 0 means the store's */
+    const struct kan_lock *lock; /* in: a lock of kan/lock.h that must be held,
+                                  * or nothing is written: KAN_FENCED. NULL:
+                                  * none; borrowed for the call */
+    uint64_t revision;           /* out, with KAN_OK: of this commit; a commit
+                                  * that changes nothing gives the newest one */
+    uint32_t failed_op;          /* out, with KAN_CONFLICT or KAN_INVALID: the
+                                  * first whose condition or shape failed */
+    void *part;                  /* the library's */
 };
 typedef void kan_commit_cb(struct kan_commit *commit, enum kan_err err);
 

@@ -284,6 +284,8 @@ static void on_read(void *data, enum kan_err err, struct kan_slice bytes)
             connection_close(connection);
         else if (may_go_on(connection) && ahead_size(connection) == 0)
             wait_for_more(connection);
+        else if (connection->exchange)
+            exchange_peer_ended(connection->exchange);
         return;
     }
     connection->server->stats.bytes_in += bytes.size;

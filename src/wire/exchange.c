@@ -54,6 +54,7 @@ static void begin(struct http_exchange *exchange, struct connection *connection)
     exchange->bodiless = false;
     exchange->failed = false;
     exchange->ready_cb = NULL;
+    exchange->gone_cb = NULL;
 }
 
 struct http_exchange *exchange_new(struct connection *connection)
@@ -109,6 +110,17 @@ void exchange_settle(struct http_exchange *exchange)
         give_back(exchange);
 }
 
+void exchange_peer_ended(struct http_exchange *exchange)
+{
+    check_magic(exchange, EXCHANGE_MAGIC);
+    http_gone_cb *cb = exchange->gone_cb;
+    if (exchange->state != EXCHANGE_HANDLING || !cb)
+        return;
+    exchange->gone_cb = NULL;
+    cb(exchange->gone_data);
+    kan_assert(exchange->state == EXCHANGE_HANDLING);
+}
+
 void exchange_detach(struct http_exchange *exchange)
 {
     check_magic(exchange, EXCHANGE_MAGIC);
@@ -117,6 +129,7 @@ void exchange_detach(struct http_exchange *exchange)
         list_push(&exchange->server->orphans, &exchange->link);
         if (exchange->ready_cb)
             exchange_flush_later(exchange);
+        exchange_peer_ended(exchange);
     }
     exchange_settle(exchange);
 }
@@ -372,6 +385,18 @@ void *http_exchange_get(const struct http_exchange *exchange)
 {
     check_magic(exchange, EXCHANGE_MAGIC);
     return exchange->data;
+}
+
+bool http_exchange_on_gone(struct http_exchange *exchange, void *data,
+                           http_gone_cb *cb)
+{
+    check_magic(exchange, EXCHANGE_MAGIC);
+    kan_assert(exchange->state == EXCHANGE_HANDLING);
+    if (!exchange->connection || exchange->connection->ended)
+        return false;
+    exchange->gone_data = data;
+    exchange->gone_cb = cb;
+    return true;
 }
 
 struct env *http_exchange_env(const struct http_exchange *exchange)

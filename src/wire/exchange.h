@@ -61,6 +61,9 @@ struct http_exchange
     void *ready_data;
     http_ready_cb *ready_cb;
 
+    void *gone_data;
+    http_gone_cb *gone_cb;
+
     struct http_request request;
     struct http_header *headers; /* made for the first whole head: what waits
                                   * for the rest of a head stays small */
@@ -79,6 +82,9 @@ size_t exchange_read(struct http_exchange *exchange, struct kan_slice bytes);
 
 /* The connection is gone. */
 void exchange_detach(struct http_exchange *exchange);
+
+/* The peer will send no more: tell the handler, if it wants to know. */
+void exchange_peer_ended(struct http_exchange *exchange);
 
 /* Give the exchange back if nobody needs it any more: its connection is gone or
  * done with it, no write is under way, the handler owes nothing. */

@@ -67,6 +67,15 @@ typedef void http_handler_cb(void *data, struct http_exchange *exchange,
 void http_exchange_set(struct http_exchange *exchange, void *data);
 void *http_exchange_get(const struct http_exchange *exchange);
 
+/* Call cb, once and not within this call, if the client goes away, or says that
+ * it will send no more, before it has its answer: nobody may be waiting any
+ * more. The answer is owed all the same, and not to be given within cb. Bytes
+ * sent ahead behind the request hide the end from us until it is answered.
+ * false: the client is gone already, and cb will not run. */
+typedef void http_gone_cb(void *data);
+bool http_exchange_on_gone(struct http_exchange *exchange, void *data,
+                           http_gone_cb *cb);
+
 /* The env that the server runs in. */
 struct env *http_exchange_env(const struct http_exchange *exchange);
 

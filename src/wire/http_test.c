@@ -225,6 +225,58 @@ static void test_client_gone(void **state)
     close_all();
 }
 
+static void count_gone(void *data)
+{
+    ++*(int *)data;
+}
+
+/* A handler that wants to know hears of the end once, however it comes. */
+static void test_told_of_the_end(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        int gone = 0;
+        open_all();
+        client_say(&client, GET("/hold"));
+        assert_true(http_exchange_on_gone(stage.held, &gone, count_gone));
+        stage_run(&stage, 100000);
+        assert_int_equal(gone, 0);
+        if (how == 0)
+            client_close(&client);
+        else if (how == 1)
+            client_finish(&client);
+        else
+            sim_break(stage.env);
+        stage_run(&stage, 100000);
+        assert_int_equal(gone, 1);
+        assert_false(http_exchange_on_gone(stage.held, &gone, count_gone));
+        http_answer(stage.held, 200, NULL, kan_slice(NULL, 0), SLICE("late"));
+        stage_run(&stage, 100000);
+        /* Who has only finished sending gets its answer. */
+        assert_int_equal(client_answers(&client), how == 1);
+        assert_int_equal(gone, 1);
+        close_all();
+    }
+}
+
+/* The wish ends with the answer: the next request is another matter. */
+static void test_not_told_after_the_answer(void **state)
+{
+    int gone = 0;
+    (void)state;
+    open_all();
+    client_say(&client, GET("/hold"));
+    assert_true(http_exchange_on_gone(stage.held, &gone, count_gone));
+    http_answer(stage.held, 200, NULL, kan_slice(NULL, 0), SLICE("held"));
+    stage_run(&stage, 1000);
+    client_say(&client, GET("/hold"));
+    client_close(&client);
+    stage_run(&stage, 100000);
+    assert_int_equal(gone, 0);
+    http_answer(stage.held, 200, NULL, kan_slice(NULL, 0), SLICE("nobody"));
+    close_all();
+}
+
 /* As above, but the connection breaks, and the answer comes in pieces. */
 static void test_connection_broken(void **state)
 {
@@ -434,6 +486,8 @@ int main(void)
         cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_slow_reader_gone),
         cmocka_unit_test(test_worded_errors),
+        cmocka_unit_test(test_told_of_the_end),
+        cmocka_unit_test(test_not_told_after_the_answer),
         cmocka_unit_test(test_big_answer),
         cmocka_unit_test(test_big_body),
         cmocka_unit_test(test_lingering),

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "block/lock/fence.h"
 #include "block/state/state_core.h"
 
 enum
@@ -177,26 +178,42 @@ static uint32_t guarded_op(const struct state_write *write, uint32_t nth)
     }
 }
 
-static void on_commit(struct engine_commit *commit, enum kan_err err)
+/* A commit of the write was answered; guard is the one that failed, the fence
+ * not counted. */
+static void part_answered(struct state_write *write, uint32_t op,
+                          enum kan_err err, uint32_t guard, uint64_t revision)
 {
-    struct state_part *part = commit->request.data;
-    struct state_write *write = part->write;
     enum state_outcome outcome = state_core_answer(err);
-    uint32_t op = part->op;
 
     if (outcome == STATE_OK) {
         /*= K-STATE-1: what is acknowledged can be read from now on. */
-        kan_assert(commit->revision <=
-                   engine_cursor(write->store->engine).revision);
-        if (commit->revision > write->revision)
-            write->revision = commit->revision;
+        kan_assert(revision <= engine_cursor(write->store->engine).revision);
+        if (revision > write->revision)
+            write->revision = revision;
     } else {
         if (outcome == STATE_MISMATCH && write->atomic)
-            op = guarded_op(write, commit->failed_guard);
+            op = guarded_op(write, guard);
         write_note(write, outcome, err, op);
     }
     if (--write->waiting == 0)
         write_end(write);
+}
+
+static void on_commit(struct engine_commit *commit, enum kan_err err)
+{
+    struct state_part *part = commit->request.data;
+    struct state_write *write = part->write;
+    uint32_t guard = commit->failed_guard;
+
+    /* The fence is the first guard of every commit. */
+    if (write->fenced && err == KAN_CONFLICT && guard-- == 0)
+        err = KAN_FENCED;
+    part_answered(write, part->op, err, guard, commit->revision);
+}
+
+static void on_fence_write(struct fence_write *fence, enum kan_err err)
+{
+    part_answered(fence->data, 0, err, fence->failed_guard, fence->revision);
 }
 
 /* --- writing: one op ------------------------------------------------------ */
@@ -207,16 +224,22 @@ static enum kan_err part_submit(struct state_write *write,
     struct state_store *store = write->store;
     char bytes[FULL_KEY_MAX];
     struct kan_slice key = full_key(store, step.guard.key, bytes);
+    struct engine_guard guards[2];
+    uint32_t guard_count = 0;
     enum kan_err err;
 
     step.guard.key = key;
     step.write.key = key;
+    if (write->fenced)
+        guards[guard_count++] = *write->fence;
+    if (step.guarded)
+        guards[guard_count++] = step.guard;
     part->write = write;
     part->commit.request.data = part;
     part->commit.request.deadline_ns = write->deadline_ns;
-    part->commit.guards = &step.guard;
+    part->commit.guards = guards;
     part->commit.writes = &step.write;
-    part->commit.guard_count = step.guarded ? 1 : 0;
+    part->commit.guard_count = guard_count;
     part->commit.write_count = step.writing ? 1 : 0;
     err = engine_commit(store->engine, &part->commit, on_commit);
     if (!err)
@@ -225,9 +248,9 @@ static enum kan_err part_submit(struct state_write *write,
 }
 
 /* A check without a condition asks for nothing. */
-static bool step_idle(struct state_step step)
+static bool step_idle(const struct state_write *write, struct state_step step)
 {
-    return !step.guarded && !step.writing;
+    return !step.guarded && !step.writing && !write->fenced;
 }
 
 static enum kan_err write_one(struct state_write *write)
@@ -235,8 +258,8 @@ static enum kan_err write_one(struct state_write *write)
     struct state_step step =
         state_core_step(write->store->limits, write->ops[0]);
 
-    return step_idle(step) ? write_later(write)
-                           : part_submit(write, &write->first, step);
+    return step_idle(write, step) ? write_later(write)
+                                  : part_submit(write, &write->first, step);
 }
 
 /* Each op is a commit of its own; all are submitted before any is answered, so
@@ -253,7 +276,7 @@ static enum kan_err write_each(struct state_write *write)
             state_core_step(write->store->limits, write->ops[i]);
         enum kan_err err = KAN_OK;
         parts[i].op = i;
-        if (!step_idle(step))
+        if (!step_idle(write, step))
             err = part_submit(write, &parts[i], step);
         if (err)
             write_note(write, STATE_FAILED, err, i);
@@ -269,9 +292,11 @@ static enum kan_err write_each(struct state_write *write)
 
 /* --- writing: all or none ------------------------------------------------- */
 
-/* Room for one commit of many ops, freed as soon as the engine has it. */
+/* Room for one commit of many ops, freed as soon as the engine has it; with a
+ * token, when it has been answered. */
 struct draft
 {
+    struct fence_write *fence; /* of a write with a token */
     struct engine_guard *guards;
     struct engine_write *writes;
     bool *overruled;  /* a later op writes the same key */
@@ -319,14 +344,16 @@ static enum kan_err draft_new(struct draft *draft,
 
     for (uint32_t i = 0; i < n; i++)
         key_bytes += write->store->limits.prefix_size + write->ops[i].key.size;
-    block = mem_zalloc(n * (sizeof(*draft->guards) + sizeof(*draft->writes)) +
-                       places * sizeof(*draft->places) +
-                       n * sizeof(*draft->overruled) + key_bytes);
+    block = mem_zalloc(
+        sizeof(*draft->fence) + (n + 1) * sizeof(*draft->guards) +
+        n * sizeof(*draft->writes) + places * sizeof(*draft->places) +
+        n * sizeof(*draft->overruled) + key_bytes);
     if (!block)
         return KAN_NOMEM;
     *ret_block = block;
-    draft->guards = (void *)block;
-    draft->writes = (void *)(draft->guards + n);
+    draft->fence = (void *)block;
+    draft->guards = (void *)(draft->fence + 1);
+    draft->writes = (void *)(draft->guards + n + 1);
     draft->places = (void *)(draft->writes + n);
     draft->place_count = places;
     draft->overruled = (void *)(draft->places + places);
@@ -343,6 +370,13 @@ static enum state_outcome draft_fill(struct draft *draft,
     struct state_size size = {0};
 
     draft_overrule(draft, write);
+    if (write->fenced) {
+        draft->guards[draft->guard_count++] = *write->fence;
+        size.parts++;
+        size.bytes += write->fence->key.size;
+    }
+    if (write->token) /* what fence_write() adds: a guard and a put */
+        size = state_core_add_fence(size, *write->token);
     for (uint32_t i = 0; i < write->op_count; i++) {
         struct state_step step = state_core_step(store->limits, write->ops[i]);
         struct kan_slice key = full_key(store, step.guard.key, draft->keys);
@@ -357,13 +391,48 @@ static enum state_outcome draft_fill(struct draft *draft,
             draft->writes[draft->write_count++] = step.write;
     }
     /*= K-STATE-4: all guards and writes are in this one commit. */
-    kan_assert(draft->guard_count + draft->write_count == size.parts);
+    kan_assert(draft->guard_count + draft->write_count +
+                   (write->token ? 2 : 0) ==
+               size.parts);
     return state_core_fits(store->limits, size);
+}
+
+/* Submit under the token; the draft lives until it is answered. */
+static enum kan_err submit_with_token(struct state_write *write,
+                                      const struct draft *draft)
+{
+    struct fence_write *fence = draft->fence;
+
+    fence->data = write;
+    fence->engine = write->store->engine;
+    fence->lock_store = write->token->lock_store;
+    fence->resource = write->token->resource;
+    fence->token = write->token->token;
+    fence->guards = draft->guards;
+    fence->writes = draft->writes;
+    fence->guard_count = draft->guard_count;
+    fence->write_count = draft->write_count;
+    fence->deadline_ns = write->deadline_ns;
+    return fence_write(fence, on_fence_write);
+}
+
+static enum kan_err submit_draft(struct state_write *write,
+                                 const struct draft *draft)
+{
+    struct engine_commit *commit = &write->first.commit;
+
+    write->first.write = write;
+    commit->request.data = &write->first;
+    commit->request.deadline_ns = write->deadline_ns;
+    commit->guards = draft->guards;
+    commit->writes = draft->writes;
+    commit->guard_count = draft->guard_count;
+    commit->write_count = draft->write_count;
+    return engine_commit(write->store->engine, commit, on_commit);
 }
 
 static enum kan_err write_together(struct state_write *write)
 {
-    struct engine_commit *commit = &write->first.commit;
     struct draft draft = {0};
     enum state_outcome outcome;
     void *block;
@@ -378,15 +447,13 @@ static enum kan_err write_together(struct state_write *write)
     } else if (draft.guard_count + draft.write_count == 0) {
         err = write_later(write);
     } else {
-        write->first.write = write;
-        commit->request.data = &write->first;
-        commit->request.deadline_ns = write->deadline_ns;
-        commit->guards = draft.guards;
-        commit->writes = draft.writes;
-        commit->guard_count = draft.guard_count;
-        commit->write_count = draft.write_count;
-        err = engine_commit(write->store->engine, commit, on_commit);
+        err = write->token ? submit_with_token(write, &draft)
+                           : submit_draft(write, &draft);
         write->waiting = err ? 0 : 1;
+        if (!err && write->token) {
+            write->part = block;
+            return KAN_OK;
+        }
     }
     mem_free(block);
     return err;
@@ -425,7 +492,7 @@ static enum kan_err write_submit(struct state_write *write)
         kan_assert(write->waiting == 0);
         return write_later(write);
     }
-    if (write->op_count == 1)
+    if (write->op_count == 1 && !write->token)
         return write_one(write);
     return write->atomic ? write_together(write) : write_each(write);
 }
@@ -436,12 +503,14 @@ enum kan_err state_write(struct state_store *store, struct state_write *write,
     enum kan_err err;
 
     check_magic(store, STORE_MAGIC);
+    kan_assert(!write->token || (write->atomic && !write->fence));
     write->outcome = STATE_OK;
     write->err = KAN_OK;
     write->failed_op = 0;
     write->revision = 0;
     write->store = store;
     write->cb = cb;
+    write->fenced = write->fence != NULL;
     write->waiting = 0;
     write->part = NULL;
     memset(&write->first, 0, sizeof(write->first));

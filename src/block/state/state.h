@@ -115,6 +115,14 @@ const char *state_outcome_text(enum state_outcome outcome);
 struct state_write;
 typedef void state_write_cb(struct state_write *write);
 
+/* The grant of a lock that is on another engine (block/lock/fence.h). */
+struct state_token
+{
+    struct kan_slice lock_store; /* as fence_write has it */
+    struct kan_slice resource;
+    uint64_t token;
+};
+
 /* One commit of a write. */
 struct state_part
 {
@@ -129,11 +137,22 @@ struct state_part
  * of several ops on one key the last one decides what is stored. */
 struct state_write
 {
-    void *data;                 /* in: the caller's */
-    const struct state_op *ops; /* in: borrowed until cb */
-    uint32_t op_count;          /* in: 0 is fine */
-    bool atomic;                /* in */
-    uint64_t deadline_ns;       /* in: 0 means 30 s */
+    void *data;                       /* in: the caller's */
+    const struct state_op *ops;       /* in: borrowed until cb */
+    uint32_t op_count;                /* in: 0 is fine */
+    bool atomic;                      /* in */
+    uint64_t deadline_ns;             /* in: 0 means 30 s */
+    const struct engine_guard *fence; /* in: borrowed for the call; one more
+                                       * guard, on a key of the engine, for
+                                       * every commit of the write: where it
+                                       * does not hold nothing is written, and
+                                       * the outcome is STATE_FAILED,
+                                       * KAN_FENCED. NULL: none */
+    const struct state_token *token;  /* in: borrowed for the call; of an atomic
+                                       * write without a fence: refused in the
+                                       * same way once the store has seen a
+                                       * higher token of that lock. Its engine
+                                       * must cover fence_needs. NULL: none */
 
     enum state_outcome outcome; /* out: the worst of all: FAILED, then what
                                  * is wrong with the request's shape, then
@@ -144,6 +163,7 @@ struct state_write
 
     struct state_store *store; /* from here on: the block's */
     state_write_cb *cb;
+    bool fenced;
     uint32_t waiting;
     void *part;
     struct state_part first; /* so that one op needs no allocation */

@@ -6,6 +6,7 @@
 #include "block/state/state_core.h"
 
 #include "base/assert.h"
+#include "block/lock/fence.h"
 
 const struct engine_promises state_needs = {
     .ops_max = 1,
@@ -195,6 +196,17 @@ struct state_size state_core_add(struct state_limits limits,
         size.bytes +=
             limits.prefix_size + step.write.key.size + step.write.value.size;
     }
+    return size;
+}
+
+struct state_size state_core_add_fence(struct state_size size,
+                                       struct state_token token)
+{
+    uint64_t key_size =
+        sizeof("fence||||") - 1 + token.lock_store.size + token.resource.size;
+
+    size.parts += 2;
+    size.bytes += 2 * key_size + FENCE_VALUE_SIZE;
     return size;
 }
 

@@ -66,6 +66,10 @@ struct state_size state_core_add(struct state_limits limits,
                                  struct state_size size,
                                  struct state_step step);
 
+/* The commit with what a fence on that token's resource adds to it. */
+struct state_size state_core_add_fence(struct state_size size,
+                                       struct state_token token);
+
 /* STATE_OK when a commit of that size is allowed. */
 enum state_outcome state_core_fits(struct state_limits limits,
                                    struct state_size size);

@@ -613,6 +613,82 @@ static void what_is_not_promised_is_refused_by_name(void **context)
     place_close(&place);
 }
 
+/* --- tokens of a lock on another engine ----------------------------------- */
+
+static struct state_write write_with_token(struct place *place,
+                                           const struct state_op *ops,
+                                           uint32_t count, uint64_t number)
+{
+    struct state_token token = {SLICE("far"), SLICE("r"), number};
+    struct answer answer = {false, false};
+    struct state_write write = {.data = &answer,
+                                .ops = ops,
+                                .op_count = count,
+                                .atomic = true,
+                                .token = &token};
+
+    assert_int_equal(state_write(place->store, &write, on_write), KAN_OK);
+    answer.submitted = true;
+    run_until(place, &answer.done);
+    return write;
+}
+
+static void k_lock_9_a_lower_token_writes_nothing(void **context)
+{
+    struct state_op ops[2] = {
+        {.kind = STATE_SET, .key = SLICE("a"), .value = SLICE("1")},
+        {.kind = STATE_SET, .key = SLICE("b"), .value = SLICE("1")}};
+    struct state_write write;
+    struct place place;
+
+    (void)context;
+    for (int kind = PLACE_MEMORY; kind < PLACE_KINDS; kind++) {
+        place_open_as(&place, (enum place_kind)kind, 1);
+        write = write_with_token(&place, ops, 2, 5);
+        assert_int_equal(write.outcome, STATE_OK);
+        assert_true(write.revision > 0);
+        ops[0].value = SLICE("2");
+        write = write_with_token(&place, ops, 1, 4);
+        assert_int_equal(write.outcome, STATE_FAILED);
+        assert_int_equal(write.err, KAN_FENCED);
+        assert_holds(&place, "a", "1");
+        /* A client's own condition is told apart from the fence. */
+        ops[1].etag = SLICE("99");
+        write = write_with_token(&place, ops, 2, 7);
+        assert_int_equal(write.outcome, STATE_MISMATCH);
+        assert_int_equal(write.failed_op, 1);
+        assert_int_equal(write_with_token(&place, ops, 1, 5).outcome, STATE_OK);
+        assert_holds(&place, "a", "2");
+        ops[1].etag = (struct kan_slice){0};
+        ops[0].value = SLICE("1");
+        /* Its keys are no keys of the store. */
+        struct state_list list = {.limit = 10};
+        struct page page = list_page(place.store, &place, &list);
+        assert_int_equal(page.count, 2);
+        place_close(&place);
+    }
+}
+
+/* What the fence adds counts: a commit that is full without it is too many. */
+static void a_token_takes_room(void **context)
+{
+    struct engine_promises profile = memory_promises;
+    struct state_op ops[4];
+    struct place place;
+
+    (void)context;
+    profile.ops_max = 5;
+    place_open(&place, &profile, 1);
+    for (int i = 0; i < 4; i++)
+        ops[i] = (struct state_op){.kind = STATE_SET,
+                                   .key = kan_slice(&"abcd"[i], 1),
+                                   .value = SLICE("1")};
+    assert_int_equal(write_with_token(&place, ops, 4, 1).outcome,
+                     STATE_TOO_MANY);
+    assert_int_equal(write_with_token(&place, ops, 3, 1).outcome, STATE_OK);
+    place_close(&place);
+}
+
 static void a_store_needs_enough_of_its_engine(void **context)
 {
     struct engine_promises profile = memory_promises;
@@ -867,6 +943,8 @@ int main(void)
         cmocka_unit_test(bad_reads_are_told_why),
         cmocka_unit_test(k_state_6_strong_is_refused_by_name),
         cmocka_unit_test(what_is_not_promised_is_refused_by_name),
+        cmocka_unit_test(k_lock_9_a_lower_token_writes_nothing),
+        cmocka_unit_test(a_token_takes_room),
         cmocka_unit_test(a_store_needs_enough_of_its_engine),
         cmocka_unit_test(many_keys_are_read_at_once),
         cmocka_unit_test(k_state_9_pages_in_order),

@@ -93,8 +93,9 @@ KAN_MUST_USE enum kan_err typed_list(struct kan_store *store,
                                      const struct kan_list_options *options,
                                      struct kan_page *ret_page);
 
-/* ret_revision may be NULL. */
+/* lock and ret_revision may be NULL. */
 KAN_MUST_USE enum kan_err typed_commit(struct kan_store *store,
+                                       const struct kan_lock *lock,
                                        const struct kan_op *ops,
                                        uint32_t op_count,
                                        uint64_t *ret_revision);

@@ -41,14 +41,14 @@ enum kan_err kan_strong_put(kan_strong store, struct kan_slice key,
 {
     struct kan_op op = {.key = key, .value = value, .ttl_seconds = ttl_seconds};
 
-    return typed_commit(store.store, &op, 1, ret_revision);
+    return typed_commit(store.store, NULL, &op, 1, ret_revision);
 }
 
 enum kan_err kan_strong_delete(kan_strong store, struct kan_slice key)
 {
     struct kan_op op = {.kind = KAN_DELETE, .key = key};
 
-    return typed_commit(store.store, &op, 1, NULL);
+    return typed_commit(store.store, NULL, &op, 1, NULL);
 }
 
 enum kan_err kan_strong_put_if(kan_strong store, struct kan_slice key,
@@ -58,7 +58,7 @@ enum kan_err kan_strong_put_if(kan_strong store, struct kan_slice key,
     struct kan_op op = {.key = key, .value = value, .revision = revision};
 
     op.condition = revision ? KAN_IF_REVISION : KAN_IF_ABSENT;
-    return typed_commit(store.store, &op, 1, ret_revision);
+    return typed_commit(store.store, NULL, &op, 1, ret_revision);
 }
 
 enum kan_err kan_strong_delete_if(kan_strong store, struct kan_slice key,
@@ -69,13 +69,13 @@ enum kan_err kan_strong_delete_if(kan_strong store, struct kan_slice key,
                         .key = key,
                         .revision = revision};
 
-    return typed_commit(store.store, &op, 1, NULL);
+    return typed_commit(store.store, NULL, &op, 1, NULL);
 }
 
 enum kan_err kan_strong_commit(kan_strong store, const struct kan_op *ops,
                                uint32_t op_count, uint64_t *ret_revision)
 {
-    return typed_commit(store.store, ops, op_count, ret_revision);
+    return typed_commit(store.store, NULL, ops, op_count, ret_revision);
 }
 
 enum kan_err kan_strong_list(kan_strong store,
@@ -142,14 +142,14 @@ enum kan_err kan_causal_put(kan_causal store, struct kan_slice key,
 {
     struct kan_op op = {.key = key, .value = value, .ttl_seconds = ttl_seconds};
 
-    return typed_commit(store.store, &op, 1, ret_revision);
+    return typed_commit(store.store, NULL, &op, 1, ret_revision);
 }
 
 enum kan_err kan_causal_delete(kan_causal store, struct kan_slice key)
 {
     struct kan_op op = {.kind = KAN_DELETE, .key = key};
 
-    return typed_commit(store.store, &op, 1, NULL);
+    return typed_commit(store.store, NULL, &op, 1, NULL);
 }
 
 uint64_t kan_causal_seen(kan_causal store)
@@ -231,14 +231,14 @@ enum kan_err kan_eventual_put(kan_eventual store, struct kan_slice key,
 {
     struct kan_op op = {.key = key, .value = value, .ttl_seconds = ttl_seconds};
 
-    return typed_commit(store.store, &op, 1, NULL);
+    return typed_commit(store.store, NULL, &op, 1, NULL);
 }
 
 enum kan_err kan_eventual_delete(kan_eventual store, struct kan_slice key)
 {
     struct kan_op op = {.kind = KAN_DELETE, .key = key};
 
-    return typed_commit(store.store, &op, 1, NULL);
+    return typed_commit(store.store, NULL, &op, 1, NULL);
 }
 
 enum kan_err kan_eventual_list(kan_eventual store,

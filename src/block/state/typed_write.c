@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "block/lock/held.h"
 #include "block/loop/loop.h"
 #include "block/state/typed.h"
 
@@ -24,9 +25,10 @@ struct write_part
         kan_write_cb *write;
     } cb;
     write_tell *tell;
-    struct state_op op;   /* of a request with one */
-    struct state_op *ops; /* of one with more */
-    bool heap;            /* this part is to be freed */
+    const struct kan_lock *lock; /* that must be held; NULL: none */
+    struct state_op op;          /* of a request with one */
+    struct state_op *ops;        /* of one with more */
+    bool heap;                   /* this part is to be freed */
 };
 
 static struct state_op op_of(const struct kan_op *from)
@@ -71,17 +73,38 @@ static void on_write(struct state_write *write)
         mem_free(part);
 }
 
+/* The guard that refuses the write unless the lock is held. It points into
+ * *key. */
+static enum kan_err fence_of(const struct kan_store *store,
+                             const struct kan_lock *lock, struct lock_key *key,
+                             struct engine_guard *ret_guard)
+{
+    if (lock->store != store)
+        return KAN_INVALID;
+    return lock_fence_guard(lock->space,
+                            kan_slice(lock->resource, lock->resource_size),
+                            held_lease(lock).token, key, ret_guard);
+}
+
 static enum kan_err write_begin(struct write_part *part,
                                 struct kan_store *store, uint32_t timeout_ms)
 {
-    enum kan_err err;
+    struct engine_guard fence;
+    struct lock_key key;
+    enum kan_err err = KAN_OK;
 
+    if (part->lock)
+        err = fence_of(store, part->lock, &key, &fence);
+    if (err)
+        return typed_fail(store, err);
+    part->write.fence = part->lock ? &fence : NULL;
     part->store = store;
     part->write.data = part;
     part->write.ops = part->ops ? part->ops : &part->op;
     part->write.atomic = part->write.op_count > 1;
     part->write.deadline_ns = typed_deadline(store, timeout_ms);
     err = state_write(store->state, &part->write, on_write);
+    part->write.fence = NULL;
     return err ? typed_fail(store, err) : KAN_OK;
 }
 
@@ -104,6 +127,7 @@ static enum kan_err commit_begin(struct write_part *part,
     enum kan_err err;
 
     part->request = commit;
+    part->lock = commit->lock;
     part->cb.commit = cb;
     part->tell = commit_tell;
     part->write.op_count = count;
@@ -191,12 +215,13 @@ static void commit_waited(struct kan_commit *commit, enum kan_err err)
     wait->done = true;
 }
 
-enum kan_err typed_commit(struct kan_store *store, const struct kan_op *ops,
-                          uint32_t op_count, uint64_t *ret_revision)
+enum kan_err typed_commit(struct kan_store *store, const struct kan_lock *lock,
+                          const struct kan_op *ops, uint32_t op_count,
+                          uint64_t *ret_revision)
 {
     struct commit_wait wait = {0};
     struct kan_commit commit = {
-        .data = &wait, .ops = ops, .op_count = op_count};
+        .data = &wait, .ops = ops, .op_count = op_count, .lock = lock};
     struct write_part part = {0};
     enum kan_err err = typed_enter(store);
 
