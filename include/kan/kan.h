@@ -5,8 +5,13 @@
 #ifndef KAN_KAN_H
 #define KAN_KAN_H
 
+#include <kan/actor.h>
 #include <kan/base.h>
+#include <kan/lock.h>
 #include <kan/loop.h>
+#include <kan/model.h>
+#include <kan/property.h>
+#include <kan/record.h>
 #include <kan/state.h>
 
 #endif /* KAN_KAN_H */

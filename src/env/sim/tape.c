@@ -91,21 +91,30 @@ static void record(struct tape *tape, uint64_t value, uint64_t n)
     tape->choices[tape->count++] = (struct tape_choice){value, n};
 }
 
+uint64_t tape_chance(struct tape *tape)
+{
+    return tape->source == TAPE_SEED ? random_next(&tape->random) : 0;
+}
+
 uint64_t tape_choose(struct tape *tape, uint64_t n)
 {
     kan_assert(n > 0);
+    return n == 1 ? 0 : tape_choose_value(tape, n, tape_chance(tape) % n);
+}
+
+uint64_t tape_choose_value(struct tape *tape, uint64_t n, uint64_t value)
+{
+    kan_assert(value < n);
     if (n == 1)
         return 0;
-    uint64_t value = 0;
     switch (tape->source) {
-    case TAPE_ZERO:
-        break;
     case TAPE_SEED:
-        value = random_next(&tape->random);
+        break;
+    case TAPE_ZERO:
+        value = 0;
         break;
     case TAPE_REPLAY:
-        if (tape->at < tape->given_count)
-            value = tape->given[tape->at].value;
+        value = tape->at < tape->given_count ? tape->given[tape->at].value : 0;
         break;
     case TAPE_BYTES:
         value = bytes_next(&tape->bytes, n);

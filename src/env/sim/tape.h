@@ -63,6 +63,14 @@ void tape_fini(struct tape *tape);
 /* A number in [0, n), n > 0. An n of 1 is no choice and is not recorded. */
 uint64_t tape_choose(struct tape *tape, uint64_t n);
 
+/* As tape_choose(), but that a tape of the generator's numbers gives value,
+ * below n: for who weighs what is likely, with numbers from tape_chance(). It
+ * is recorded and replayed as any other. */
+uint64_t tape_choose_value(struct tape *tape, uint64_t n, uint64_t value);
+
+/* 64 bits of the generator, which are not recorded; 0 on any other tape. */
+uint64_t tape_chance(struct tape *tape);
+
 /* Append the record as text: a line that names the format, then value/n, with
  * *k behind what repeats k times. */
 void tape_save(const struct tape *tape, struct buffer *out);

@@ -73,6 +73,26 @@ static void test_replay(void **state)
     tape_fini(&tape);
 }
 
+static void test_a_value_is_proposed(void **state)
+{
+    const struct tape_choice given[] = {{3, 4}};
+    struct tape drawn;
+    struct tape replayed;
+    (void)state;
+    tape_init_seed(&drawn, 1);
+    assert_true(tape_chance(&drawn) != tape_chance(&drawn));
+    assert_int_equal(tape_choose_value(&drawn, 10, 7), 7);
+    assert_int_equal(tape_choose_value(&drawn, 1, 0), 0);
+    assert_int_equal(drawn.count, 1);
+    assert_int_equal(drawn.choices[0].value, 7);
+    assert_ok(tape_init_replay(&replayed, given, 1));
+    assert_int_equal(tape_chance(&replayed), 0);
+    assert_int_equal(tape_choose_value(&replayed, 4, 1), 3);
+    assert_int_equal(tape_choose_value(&replayed, 4, 1), 0); /* at its end */
+    tape_fini(&drawn);
+    tape_fini(&replayed);
+}
+
 static void test_bytes(void **state)
 {
     static const unsigned char given[] = {5, 1, 2, 0, 0, 0, 0, 0, 0, 1, 0, 9};
@@ -180,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_seeds_are_fair),
         cmocka_unit_test(test_one_is_no_choice),
         cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_a_value_is_proposed),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_save_and_load),
         cmocka_unit_test(test_repeats_are_short),
