@@ -6,7 +6,7 @@
  * blocking: still serving, for --dapr-block-shutdown-duration;
  * stopping: the app has been told to end; its last calls are still served;
  * draining: no new connections, requests under way end;
- * closing: stores, app and signals are closed.
+ * closing: actors, then stores, and app and signals are closed.
  * A second signal waits for nothing more. */
 
 #include "node/node.h"
@@ -14,6 +14,7 @@
 #include <signal.h>
 
 #include "base/assert.h"
+#include "node/actors.h"
 #include "node/app.h"
 #include "node/resource.h"
 #include "node/stores.h"
@@ -45,6 +46,7 @@ struct node
     struct component_scope scope;
     struct component_set components;
     struct stores stores;
+    struct actors actors;
     struct serve *serve;
     uint32_t api_count; /* the API's listeners, from number 0 on */
     struct app *app;
@@ -57,6 +59,24 @@ struct node
 
 /* --- resources and stores ------------------------------------------------- */
 
+/* What there is without any component file: state and locks in one file, so
+ * that a fence is a guard in the commit itself. */
+static void load_default(struct component_set *set)
+{
+    set->components[0] = (struct component){.type = COMPONENT_STATE_SQLITE,
+                                            .type_name = "state.sqlite",
+                                            .name = "statestore",
+                                            .version = "v1",
+                                            .file = "kan.db",
+                                            .actor_state_store = true};
+    set->components[1] = (struct component){.type = COMPONENT_LOCK_SQLITE,
+                                            .type_name = "lock.sqlite",
+                                            .name = "lockstore",
+                                            .version = "v1",
+                                            .file = "kan.db"};
+    set->count = 2;
+}
+
 static enum kan_err load(struct node *node, struct buffer *why)
 {
     const struct settings *settings = node->settings;
@@ -67,18 +87,13 @@ static enum kan_err load(struct node *node, struct buffer *why)
         if (err != KAN_OK)
             return err;
     }
-    if (settings->resources_path.count == 0) {
-        node->components.components[0] =
-            (struct component){.type = COMPONENT_STATE_SQLITE,
-                               .type_name = "state.sqlite",
-                               .name = "statestore",
-                               .version = "v1",
-                               .file = "kan.db",
-                               .actor_state_store = true};
-        node->components.count = 1;
-    }
-    return stores_open(&node->stores, &node->components, &node->scope,
-                       settings->data_dir, why);
+    if (settings->resources_path.count == 0)
+        load_default(&node->components);
+    enum kan_err err = stores_open(&node->stores, &node->components,
+                                   &node->scope, settings->data_dir, why);
+    if (err == KAN_OK)
+        err = actors_open(&node->actors, settings, &node->stores, why);
+    return err;
 }
 
 /* --- listeners ------------------------------------------------------------ */
@@ -226,6 +241,12 @@ static void on_part_closed(void *data)
         env_stop(node->env);
 }
 
+static void on_actors_closed(void *data)
+{
+    struct node *node = data;
+    stores_close(&node->stores, node, on_part_closed);
+}
+
 /* Told here, since its end may come too late to be heard of. */
 static void kill_app(struct node *node)
 {
@@ -239,7 +260,7 @@ static void kill_app(struct node *node)
 static void close_rest(struct node *node)
 {
     node->phase = CLOSING;
-    node->closing = 1; /* the stores */
+    node->closing = 1; /* actors and stores */
     for (int i = 0; i < SIGNALS; i++) {
         if (!node->signals[i])
             continue;
@@ -251,7 +272,7 @@ static void close_rest(struct node *node)
         kill_app(node);
         app_close(node->app, node, on_part_closed);
     }
-    stores_close(&node->stores, node, on_part_closed);
+    actors_close(&node->actors, node, on_actors_closed);
 }
 
 static void on_serve_closed(void *data)
@@ -464,8 +485,13 @@ static enum kan_err make_serve(struct node *node)
         .metrics_off = !settings->enable_metrics,
         .api_logging = settings->api_logging,
         .log = node->log,
-        .stores = node->stores.served,
-        .store_count = node->stores.count,
+        .stores = node->stores.states,
+        .store_count = node->stores.state_count,
+        .locks = node->stores.locks,
+        .lock_count = node->stores.lock_count,
+        .actors = node->actors.host,
+        .modules = node->actors.exports,
+        .module_count = node->actors.count,
         .skipped = node->components.skipped,
         .skipped_count = node->components.skipped_count,
         .app = {.port =
@@ -489,17 +515,37 @@ static enum kan_err catch_signals(struct node *node)
     return KAN_OK;
 }
 
-static void say_stores(struct node *node, struct buffer *line)
+/* The stores of one kind, with where they are. */
+static void say_kind(struct node *node, struct buffer *line, bool locks,
+                     const char *noun)
 {
+    bool first = true;
     for (uint32_t i = 0; i < node->stores.count; i++) {
         const struct store *store = &node->stores.stores[i];
-        buffer_print(line, i ? ", %s" : "; state: %s",
-                     node->stores.served[i].name);
+        if (component_is_lock(store->component->type) != locks)
+            continue;
+        if (first)
+            buffer_print(line, "; %s: ", noun);
+        buffer_print(line, "%s%s", first ? "" : ", ", store->component->name);
         if (store->path.size)
             buffer_print(line, " in %.*s",
                          SLICE_ARG(buffer_slice(&store->path)));
         else
             buffer_append_text(line, " in memory");
+        first = false;
+    }
+}
+
+static void say_actors(struct node *node, struct buffer *line)
+{
+    bool first = true;
+    for (uint32_t m = 0; m < node->actors.count; m++) {
+        const struct kan_module *module = node->actors.exports[m];
+        for (uint32_t i = 0; i < module->actor_count; i++) {
+            buffer_print(line, "%s%s", first ? "; actors: " : ", ",
+                         module->actors[i]->name);
+            first = false;
+        }
     }
 }
 
@@ -507,7 +553,7 @@ static void say_try(struct node *node, struct buffer *line)
 {
     const char *address = serve_address(node->serve, 0);
     const struct settings *settings = node->settings;
-    if (node->stores.count == 0)
+    if (node->stores.state_count == 0)
         return;
     buffer_append_text(line, "; try: curl ");
     if (settings->unix_domain_socket)
@@ -518,7 +564,7 @@ static void say_try(struct node *node, struct buffer *line)
         line,
         "/v1.0/state/%s %s-d "
         "'[{\"key\":\"hello\",\"value\":\"world\"}]'",
-        node->stores.served[0].name,
+        node->stores.states[0].name,
         settings->api_token ? "-H \"dapr-api-token: $DAPR_API_TOKEN\" " : "");
 }
 
@@ -536,7 +582,9 @@ static void say_ready(struct node *node)
     struct buffer line = BUFFER_INIT;
     buffer_print(&line, "Kan %s is ready: ", kan_version());
     say_addresses(node, &line);
-    say_stores(node, &line);
+    say_kind(node, &line, false, "state");
+    say_kind(node, &line, true, "locks");
+    say_actors(node, &line);
     say_try(node, &line);
     buffer_append_byte(&line, '\n');
     if (!buffer_failed(&line))
@@ -595,6 +643,7 @@ enum kan_err node_run(const struct node_options *options, struct buffer *why,
                         .env = options->env,
                         .log = options->log,
                         .stores = {.env = options->env},
+                        .actors = {.env = options->env, .log = options->log},
                         .scope = {.env = options->env,
                                   .log = options->log,
                                   .app_id = options->settings->app_id,

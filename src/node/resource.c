@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/number.h"
 #include "base/suggest.h"
+#include "block/lock/fence.h"
 #include "node/yaml.h"
 
 /* --- texts that live as long as the set ----------------------------------- */
@@ -192,6 +193,16 @@ static enum kan_err item_value(struct loader *loader,
 
 /* --- what each type of component knows ------------------------------------ */
 
+bool component_is_lock(enum component_type type)
+{
+    return type == COMPONENT_LOCK_SQLITE || type == COMPONENT_LOCK_MEMORY;
+}
+
+bool component_in_memory(enum component_type type)
+{
+    return type == COMPONENT_STATE_MEMORY || type == COMPONENT_LOCK_MEMORY;
+}
+
 enum use
 {
     KEY_PREFIX,
@@ -224,6 +235,16 @@ static const struct key sqlite_keys[] = {
     {"metadataTableName", IDLE},
 };
 
+static const struct key lock_memory_keys[] = {
+    {"keyPrefix", KEY_PREFIX},
+};
+
+static const struct key lock_sqlite_keys[] = {
+    {"keyPrefix", KEY_PREFIX},  {"path", PATH},
+    {"connectionString", PATH}, {"timeout", IDLE},
+    {"timeoutInSeconds", IDLE}, {"busyTimeout", IDLE},
+};
+
 struct type
 {
     const char *name;
@@ -237,6 +258,8 @@ struct type
 static const struct type types[] = {
     {"state.sqlite", COMPONENT_STATE_SQLITE, KEYS(sqlite_keys)},
     {"state.in-memory", COMPONENT_STATE_MEMORY, KEYS(memory_keys)},
+    {"lock.sqlite", COMPONENT_LOCK_SQLITE, KEYS(lock_sqlite_keys)},
+    {"lock.in-memory", COMPONENT_LOCK_MEMORY, KEYS(lock_memory_keys)},
 };
 
 static enum kan_err unknown_key(struct loader *loader,
@@ -267,8 +290,10 @@ static enum kan_err set_path(struct loader *loader,
     (void)slice_cut(&rest, '?', &value);
     if (value.size == 0 || slice_find(value, SLICE(":memory:")) != SIZE_MAX)
         return refuse(loader, item,
-                      "a state.sqlite store needs a file; for memory use the "
-                      "type state.in-memory");
+                      "a %s store needs a file; for memory use the type "
+                      "%s.in-memory",
+                      component->type_name,
+                      component_is_lock(component->type) ? "lock" : "state");
     component->path = keep(loader->set, value);
     return component->path ? KAN_OK : KAN_NOMEM;
 }
@@ -374,6 +399,20 @@ static bool in_namespace(const struct loader *loader,
            slice_equal(name, kan_text(loader->scope->namespace_));
 }
 
+/* Fences name a lock store, in keys of the data's engine. */
+static enum kan_err check_lock_name(struct loader *loader,
+                                    const struct yaml_node *document,
+                                    struct kan_slice name)
+{
+    if (name.size > FENCE_STORE_MAX ||
+        slice_find(name, SLICE("||")) != SIZE_MAX)
+        return refuse(loader, document,
+                      "metadata.name '%.*s' of a lock store must not contain "
+                      "||, and has at most %d bytes",
+                      SLICE_ARG(name), FENCE_STORE_MAX);
+    return KAN_OK;
+}
+
 static enum kan_err check_name(struct loader *loader,
                                const struct yaml_node *document,
                                struct kan_slice name)
@@ -425,6 +464,8 @@ static enum kan_err read_component(struct loader *loader,
     enum kan_err err = check_shape(loader, document);
     if (err == KAN_OK)
         err = check_name(loader, document, name);
+    if (err == KAN_OK && component_is_lock(type->type))
+        err = check_lock_name(loader, document, name);
     if (err != KAN_OK)
         return err;
     struct component component = {.type = type->type, .type_name = type->name};
@@ -500,9 +541,8 @@ static enum kan_err read_document(struct loader *loader,
         text_of(loader, yaml_member(tree, spec, "type"));
     if (type_name.size == 0)
         return refuse(loader, document,
-                      "spec.type is missing; state stores "
-                      "here are state.sqlite and "
-                      "state.in-memory");
+                      "spec.type is missing; types here are state.sqlite, "
+                      "state.in-memory, lock.sqlite and lock.in-memory");
     const struct type *type = type_named(type_name);
     if (!type) {
         note(loader, document,
@@ -639,6 +679,8 @@ void component_prefix(const struct component *component,
                       const struct component_scope *scope, struct buffer *out)
 {
     struct kan_slice prefix = kan_text(component->key_prefix);
+    if (component_is_lock(component->type))
+        buffer_append_text(out, "lock||");
     if (slice_equal_nocase(prefix, SLICE("none")))
         return;
     if (slice_equal_nocase(prefix, SLICE("name")))

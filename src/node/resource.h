@@ -1,9 +1,9 @@
 /* resource.h - component files read and checked.
  *
  * Every *.yaml and *.yml directly in a directory is read, in byte order of the
- * names. A component of ours (state.sqlite, state.in-memory) with a key that it
- * does not know is an error with file, line and suggestion; other kinds and
- * types are skipped with a note. */
+ * names. A component of ours (state.sqlite, state.in-memory, lock.sqlite,
+ * lock.in-memory) with a key that it does not know is an error with file, line
+ * and suggestion; other kinds and types are skipped with a note. */
 
 #ifndef NODE_RESOURCE_H
 #define NODE_RESOURCE_H
@@ -18,8 +18,13 @@
 enum component_type
 {
     COMPONENT_STATE_SQLITE,
-    COMPONENT_STATE_MEMORY
+    COMPONENT_STATE_MEMORY,
+    COMPONENT_LOCK_SQLITE,
+    COMPONENT_LOCK_MEMORY
 };
+
+bool component_is_lock(enum component_type type);
+bool component_in_memory(enum component_type type);
 
 /* Texts are NUL-terminated and belong to the set. */
 struct component
@@ -68,8 +73,9 @@ KAN_MUST_USE enum kan_err component_set_load(
     const char *directory, struct buffer *why);
 void component_set_fini(struct component_set *set);
 
-/* The text put before every key of a store, as "kan||" (empty for none),
- * appended to out; see keyPrefix in docs/api.md. */
+/* The text put before every key of a store, as "kan||" (empty for none; of a
+ * lock store "lock||kan||", or "lock||"), appended to out; see keyPrefix in
+ * docs/api.md. */
 void component_prefix(const struct component *component,
                       const struct component_scope *scope, struct buffer *out);
 

@@ -200,6 +200,13 @@ static void prefixes_follow_the_strategy(void **state)
         f->scope.namespace_ = cases[i].namespace_;
         component_prefix(&component, &f->scope, &out);
         assert_string_equal(buffer_text(&out), cases[i].prefix);
+        /* A lock store has the same behind a word of its own. */
+        component.type = COMPONENT_LOCK_SQLITE;
+        struct buffer locks = BUFFER_INIT;
+        component_prefix(&component, &f->scope, &locks);
+        assert_memory_equal(buffer_text(&locks), "lock||", 6);
+        assert_string_equal(buffer_text(&locks) + 6, cases[i].prefix);
+        buffer_fini(&locks);
         buffer_fini(&out);
     }
 }

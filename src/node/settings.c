@@ -133,6 +133,9 @@ static const struct flag flags[] = {
 
     {"data-dir", 0, TEXT, KAN, AT(data_dir), ".kan",
      "Where the embedded store keeps its files."},
+    {"record", 0, TEXT, KAN, AT(record), NULL,
+     "Write down what the actors of the module take in, as a file that kan "
+     "check and kan sim replay."},
     {"help", 'h', FLAG, KAN, AT(help), "false", "Print this and exit."},
     {"version", 'v', FLAG, KAN, AT(version), "false", "Print and exit."},
 
@@ -393,6 +396,11 @@ static enum kan_err settle(struct settings *settings, struct buffer *why)
             (unsigned long long)settings->head_max, HEAD_MIN, HEAD_MAX >> 10);
         return KAN_INVALID;
     }
+    if (settings->record && settings->modules.count != 1) {
+        buffer_print(why, "--record writes down one module, and %u are given",
+                     settings->modules.count);
+        return KAN_INVALID;
+    }
     if (settings->bodies_max < settings->body_max)
         settings->bodies_max = settings->body_max;
     if (settings->http_port < 0)
@@ -404,6 +412,28 @@ static enum kan_err settle(struct settings *settings, struct buffer *why)
                      (long long)settings->app_port);
         return KAN_INVALID;
     }
+    return KAN_OK;
+}
+
+/* A word that is no flag: a module. */
+static enum kan_err take_word(struct settings *settings, const char *word,
+                              struct buffer *why)
+{
+    struct settings_list *modules = &settings->modules;
+    size_t size = strlen(word);
+    if (size <= 3 || strcmp(word + size - 3, ".so") != 0) {
+        buffer_print(why,
+                     "unexpected '%s'; a module with actors ends in .so, and "
+                     "the app's command stands behind --",
+                     word);
+        return KAN_INVALID;
+    }
+    if (modules->count == SETTINGS_LIST_MAX) {
+        buffer_print(why, "'%s' is one module too many; at most %d are served",
+                     word, SETTINGS_LIST_MAX);
+        return KAN_INVALID;
+    }
+    modules->values[modules->count++] = word;
     return KAN_OK;
 }
 
@@ -422,13 +452,9 @@ enum kan_err settings_parse(struct settings *settings, int argc,
             settings->command = at + 1 < argc ? argv + at + 1 : NULL;
             break;
         }
-        if (argv[at][0] != '-' || !argv[at][1]) {
-            buffer_print(why,
-                         "unexpected '%s'; put the app's command behind --",
-                         argv[at]);
-            return KAN_INVALID;
-        }
-        err = parse_flag(settings, argc, argv, &at, why);
+        bool word = argv[at][0] != '-' || !argv[at][1];
+        err = word ? take_word(settings, argv[at], why)
+                   : parse_flag(settings, argc, argv, &at, why);
         if (err != KAN_OK)
             return err;
     }

@@ -50,7 +50,7 @@ static enum kan_err open_engine(struct stores *stores, struct store *store,
                                 const char *data_dir, struct buffer *why)
 {
     store->owner = true;
-    if (component->type == COMPONENT_STATE_MEMORY) {
+    if (component_in_memory(component->type)) {
         struct memory_options options = {0};
         return engine_memory_open(scope->env, &options, &store->engine);
     }
@@ -75,6 +75,38 @@ static enum kan_err open_engine(struct stores *stores, struct store *store,
     return err;
 }
 
+static enum kan_err open_state(struct stores *stores, struct store *store,
+                               struct kan_slice prefix, char *why,
+                               size_t why_size)
+{
+    const struct component *component = store->component;
+    struct state_options options = {store->engine, prefix};
+    enum kan_err err = state_store_new(&options, why, why_size, &store->state);
+    if (err == KAN_OK)
+        stores->states[stores->state_count++] =
+            (struct serve_store){.name = component->name,
+                                 .type = component->type_name,
+                                 .version = component->version,
+                                 .state = store->state};
+    return err;
+}
+
+static enum kan_err open_lock(struct stores *stores, struct store *store,
+                              struct kan_slice prefix, char *why,
+                              size_t why_size)
+{
+    const struct component *component = store->component;
+    struct lock_options options = {.engine = store->engine, .prefix = prefix};
+    enum kan_err err = lock_store_new(&options, why, why_size, &store->lock);
+    if (err == KAN_OK)
+        stores->locks[stores->lock_count++] =
+            (struct serve_lock){.name = component->name,
+                                .type = component->type_name,
+                                .version = component->version,
+                                .lock = store->lock};
+    return err;
+}
+
 static enum kan_err open_store(struct stores *stores,
                                const struct component *component,
                                const struct component_scope *scope,
@@ -88,23 +120,22 @@ static enum kan_err open_store(struct stores *stores,
         *store = (struct store){0};
         return err;
     }
-    struct serve_store *served = &stores->served[stores->count++];
+    stores->count++;
+    store->component = component;
     struct buffer prefix = BUFFER_INIT;
     component_prefix(component, scope, &prefix);
     char text[WHY_SIZE] = "";
-    struct state_options options = {store->engine, buffer_slice(&prefix)};
-    err = state_store_new(&options, text, sizeof text, &store->state);
+    err =
+        buffer_failed(&prefix) ? KAN_NOMEM
+        : component_is_lock(component->type)
+            ? open_lock(stores, store, buffer_slice(&prefix), text, sizeof text)
+            : open_state(stores, store, buffer_slice(&prefix), text,
+                         sizeof text);
     buffer_fini(&prefix);
-    if (err != KAN_OK) {
+    if (err != KAN_OK)
         buffer_print(why, "store '%s': %s", component->name,
                      *text ? text : kan_err_text(err));
-        return err;
-    }
-    *served = (struct serve_store){.name = component->name,
-                                   .type = component->type_name,
-                                   .version = component->version,
-                                   .state = store->state};
-    return KAN_OK;
+    return err;
 }
 
 enum kan_err stores_open(struct stores *stores, const struct component_set *set,
@@ -142,6 +173,7 @@ static void finish(struct stores *stores)
     for (uint32_t i = 0; i < stores->count; i++)
         buffer_fini(&stores->stores[i].path);
     stores->count = 0;
+    stores->state_count = 0;
     stores->close_cb(stores->close_data);
 }
 
@@ -153,27 +185,48 @@ static void on_engine_closed(void *data)
         finish(stores);
 }
 
-static void on_nothing_to_close(struct env_task *task)
+/* Nothing stands on the engines any more. */
+static void close_engines(struct stores *stores)
 {
-    finish(task->data);
-}
-
-void stores_close(struct stores *stores, void *data, env_close_cb *cb)
-{
-    stores->close_data = data;
-    stores->close_cb = cb;
     for (uint32_t i = 0; i < stores->count; i++) {
         stores->stores[i].state = state_store_free(stores->stores[i].state);
         if (stores->stores[i].owner)
             stores->closing++;
     }
     if (stores->closing == 0) {
-        stores->task = (struct env_task){.data = stores};
-        env_defer(stores->env, &stores->task, on_nothing_to_close);
+        finish(stores);
         return;
     }
     for (uint32_t i = 0; i < stores->count; i++) {
         if (stores->stores[i].owner)
             engine_close(stores->stores[i].engine, stores, on_engine_closed);
     }
+}
+
+static void on_lock_closed(void *data)
+{
+    struct stores *stores = data;
+    kan_assert(stores->closing > 0);
+    if (--stores->closing == 0)
+        close_engines(stores);
+}
+
+static void on_no_locks(struct env_task *task)
+{
+    close_engines(task->data);
+}
+
+void stores_close(struct stores *stores, void *data, env_close_cb *cb)
+{
+    stores->close_data = data;
+    stores->close_cb = cb;
+    stores->closing = stores->lock_count;
+    if (stores->lock_count == 0) {
+        stores->task = (struct env_task){.data = stores};
+        env_defer(stores->env, &stores->task, on_no_locks);
+        return;
+    }
+    for (uint32_t i = 0; i < stores->lock_count; i++)
+        lock_store_close(stores->locks[i].lock, stores, on_lock_closed);
+    stores->lock_count = 0;
 }

@@ -1,5 +1,6 @@
-/* stores.h - the stores of one running Kan: components become engines and
- * state stores. Two components on one file share its engine. */
+/* stores.h - the stores of one running Kan: components become engines, and
+ * state and lock stores on them. Two components on one file share its engine.
+ */
 
 #ifndef NODE_STORES_H
 #define NODE_STORES_H
@@ -12,19 +13,24 @@
 
 struct store
 {
+    const struct component *component; /* borrowed */
     struct engine *engine;
-    bool owner; /* the first on its engine, which closes it */
-    struct state_store *state;
-    struct buffer path; /* of its file; empty in memory */
+    bool owner;                /* the first on its engine, which closes it */
+    struct state_store *state; /* of a state component */
+    struct lock_store *lock;   /* of a lock component */
+    struct buffer path;        /* of its file; empty in memory */
 };
 
 struct stores
 {
     struct env *env;
     struct store stores[COMPONENTS_MAX];
-    struct serve_store served[COMPONENTS_MAX]; /* the same, for serve */
     uint32_t count;
-    uint32_t closing; /* engines still open */
+    struct serve_store states[COMPONENTS_MAX]; /* the same, for serve */
+    uint32_t state_count;
+    struct serve_lock locks[COMPONENTS_MAX];
+    uint32_t lock_count;
+    uint32_t closing; /* lock stores, then engines, still open */
     struct env_task task;
     void *close_data;
     env_close_cb *close_cb;

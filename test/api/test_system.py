@@ -44,8 +44,6 @@ class Routes(unittest.TestCase):
                  "ERR_CONFIGURATION_STORE_NOT_CONFIGURED"),
                 ("POST", "/v1.0/actors/t/i/method/m", 400,
                  "ERR_ACTOR_NO_PLACEMENT"),
-                ("POST", "/v1.0-alpha1/lock/l", 500,
-                 "ERR_LOCK_STORE_NOT_CONFIGURED"),
                 ("POST", "/v1.0/jobs/j", 501, "ERR_API_UNIMPLEMENTED"),
                 ("POST", "/v1.0-beta1/workflows/dapr/w/start", 501,
                  "ERR_API_UNIMPLEMENTED"),

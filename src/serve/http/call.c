@@ -91,6 +91,22 @@ enum serve_side call_side(const struct call *call)
     return call->serve->sides[number];
 }
 
+static void on_gone(void *data)
+{
+    struct call *call = data;
+    check_magic(call, CALL_MAGIC);
+    call->gone = true;
+    if (call->cancel)
+        call->cancel(call);
+}
+
+void call_watch_client(struct call *call)
+{
+    check_magic(call, CALL_MAGIC);
+    if (!http_exchange_on_gone(call->exchange, call, on_gone))
+        on_gone(call);
+}
+
 void *call_alloc(struct call *call, size_t size)
 {
     check_magic(call, CALL_MAGIC);

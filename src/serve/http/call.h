@@ -87,13 +87,18 @@ void serve_settle(struct serve *serve);
 
 /* --- a call --------------------------------------------------------------- */
 
-/* Which request of the state block a call waits for. */
-enum call_wait
+struct call;
+struct watch;
+
+/* Ask what the call waits for to end early. Never answers by itself. */
+typedef void call_cancel_cb(struct call *call);
+
+/* The grant of a lock that the writes of a call rest on. */
+struct call_grant
 {
-    CALL_WAIT_NONE,
-    CALL_WAIT_READ,
-    CALL_WAIT_WRITE,
-    CALL_WAIT_LIST
+    const struct serve_lock *lock; /* NULL: none */
+    struct kan_slice resource;
+    uint64_t token;
 };
 
 struct call
@@ -110,6 +115,9 @@ struct call
     struct kan_slice params[CALL_PARAMS_MAX];
 
     const struct serve_store *store;
+    const struct serve_lock *lock;
+    struct call_grant grant;
+    struct watch *watch;   /* of lock_watch.c */
     struct json_tree tree; /* of the body */
     struct buffer out;     /* the answer's body */
     struct buffer text;    /* its extra head lines, or an error's message */
@@ -118,8 +126,11 @@ struct call
     size_t used;           /* of bytes */
 
     enum error_name context; /* what a failure of the store is called */
-    enum call_wait wait;
-    struct kan_slice key; /* the one key, when there is one */
+    call_cancel_cb *cancel;  /* NULL: what it waits for runs to its end */
+    bool patient;            /* it may wait for long: canceled when the serve
+                             * begins to close, or the client goes */
+    bool gone;               /* the client went */
+    struct kan_slice key;    /* the one key, when there is one */
 
     /* A new call is zeroed up to here. */
     union
@@ -127,6 +138,10 @@ struct call
         struct state_read read;
         struct state_write write;
         struct state_list list;
+        struct lock_request lock;
+        struct actor_call actor;
+        struct actor_look look;
+        struct actor_parked parked;
     } state;
     struct state_op op; /* the one op, when there is one */
 
@@ -136,6 +151,10 @@ struct call
 /* A new call, linked to the serve, or NULL. */
 struct call *call_new(struct serve *serve, struct http_exchange *exchange,
                       const struct http_request *request);
+
+/* Cancel what the call waits for when the client goes away before it has its
+ * answer. */
+void call_watch_client(struct call *call);
 
 /* size bytes that live as long as the call, or NULL. */
 KAN_MUST_USE void *call_alloc(struct call *call, size_t size);

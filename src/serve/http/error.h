@@ -47,10 +47,20 @@
     XX(CONFIGURATION, "ERR_CONFIGURATION_STORE_NOT_CONFIGURED", NULL, 500)     \
     XX(ACTORS, "ERR_ACTOR_NO_PLACEMENT", NULL, 400)                            \
     XX(LOCK, "ERR_LOCK_STORE_NOT_CONFIGURED", NULL, 500)                       \
+    XX(LOCK_NOT_FOUND, "ERR_LOCK_STORE_NOT_FOUND", NULL, 400)                  \
+    XX(TRY_LOCK, "ERR_TRY_LOCK", NULL, 500)                                    \
+    XX(UNLOCK, "ERR_UNLOCK", NULL, 500)                                        \
+    XX(ACTOR_INVOKE, "ERR_ACTOR_INVOKE_METHOD", NULL, 500)                     \
+    XX(ACTOR_NO_ADDRESS, "ERR_ACTOR_NO_ADDRESS", NULL, 404)                    \
+    XX(ACTOR_CLOSED, "ERR_ACTOR_RUNTIME_CLOSED", NULL, 503)                    \
+    XX(ACTOR_STATE, "ERR_ACTOR_STATE_GET", NULL, 500)                          \
     XX(CRYPTO, "ERR_CRYPTO_PROVIDERS_NOT_CONFIGURED", NULL, 500)               \
     XX(CONVERSATION, "ERR_CONVERSATION_NOT_FOUND", NULL, 400)                  \
     XX(NOT_STRONG, "ERR_STATE_STORE_NOT_STRONG", NULL, 400)                    \
     XX(STATE_LIST, "ERR_STATE_LIST", NULL, 500)                                \
+    XX(RENEW_LOCK, "ERR_RENEW_LOCK", NULL, 500)                                \
+    XX(WATCH_LOCK, "ERR_WATCH_LOCK", NULL, 500)                                \
+    XX(ACTOR_PARKED, "ERR_ACTOR_PARKED", NULL, 500)                            \
     XX(OVERLOADED, "ERR_OVERLOADED", NULL, 503)
 
 enum error_name

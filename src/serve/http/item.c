@@ -91,10 +91,10 @@ static enum item_result item_object(struct call *call,
 
 enum item_result item_metadata(struct call *call,
                                const struct json_node *object,
-                               struct kan_slice *ret_ttl)
+                               struct item_metadata *ret_metadata)
 {
     const struct json_node *map = NULL;
-    *ret_ttl = kan_slice(NULL, 0);
+    *ret_metadata = (struct item_metadata){{0}, {0}};
     if (item_object(call, object, "metadata", &map) != ITEM_OK)
         return ITEM_MALFORMED;
     if (!map)
@@ -106,17 +106,50 @@ enum item_result item_metadata(struct call *call,
                                   "\"metadata\" must map texts to texts, and "
                                   "\"%.*s\" is not a text",
                                   SLICE_ARG(node->name));
-    return item_text(call, map, "ttlInSeconds", ret_ttl);
+    if (item_text(call, map, "ttlInSeconds", &ret_metadata->ttl) != ITEM_OK)
+        return ITEM_MALFORMED;
+    return item_text(call, map, "fence", &ret_metadata->fence);
+}
+
+enum kan_err item_query(struct call *call, struct item_metadata *ret_metadata)
+{
+    enum kan_err err =
+        call_query(call, "metadata.ttlInSeconds", &ret_metadata->ttl);
+    if (err == KAN_OK)
+        err = call_query(call, "metadata.fence", &ret_metadata->fence);
+    return err;
+}
+
+struct kan_slice item_fence(const struct item_scope *scope)
+{
+    if (scope->query.fence.bytes)
+        return scope->query.fence;
+    return scope->fence.size ? scope->fence : scope->body.fence;
+}
+
+/* What one item names holds for all: they are one commit. */
+static enum item_result item_take_fence(struct item_scope *scope,
+                                        struct kan_slice fence)
+{
+    if (!fence.size || scope->query.fence.bytes)
+        return ITEM_OK;
+    if (scope->fence.size && !slice_equal(scope->fence, fence))
+        return item_malformed(scope->call,
+                              "a request is written under one fence, and "
+                              "there are '%.*s' and '%.*s'",
+                              SLICE_ARG(scope->fence), SLICE_ARG(fence));
+    scope->fence = fence;
+    return ITEM_OK;
 }
 
 static void item_ttl(struct item_scope *scope, struct kan_slice own,
                      struct state_op *op)
 {
     struct kan_slice text = own;
-    if (scope->query_ttl.bytes)
-        text = scope->query_ttl;
+    if (scope->query.ttl.bytes)
+        text = scope->query.ttl;
     else if (!own.bytes)
-        text = scope->body_ttl;
+        text = scope->body.ttl;
     if (!text.size || op->kind == STATE_DELETE)
         return;
     op->ttl_given = true;
@@ -152,14 +185,15 @@ static enum item_result item_members(struct item_scope *scope,
     struct call *call = scope->call;
     const struct json_node *value;
     struct kan_slice type;
-    struct kan_slice ttl;
+    struct item_metadata metadata;
     if (item_text(call, node, "key", &op->key) != ITEM_OK ||
         item_text(call, node, "etag", &op->etag) != ITEM_OK ||
         item_text(call, node, "contentType", &type) != ITEM_OK ||
-        item_metadata(call, node, &ttl) != ITEM_OK ||
+        item_metadata(call, node, &metadata) != ITEM_OK ||
+        item_take_fence(scope, metadata.fence) != ITEM_OK ||
         item_options(scope, node, op) != ITEM_OK)
         return ITEM_MALFORMED;
-    item_ttl(scope, ttl, op);
+    item_ttl(scope, metadata.ttl, op);
     value = json_member(&call->tree, node, "value");
     if (value && op->kind == STATE_SET)
         op->value = value->raw;

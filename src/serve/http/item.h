@@ -8,14 +8,21 @@
 
 #include "serve/http/call.h"
 
+/* What Kan reads of a map of metadata; bytes NULL: it is not there. */
+struct item_metadata
+{
+    struct kan_slice ttl;   /* ttlInSeconds */
+    struct kan_slice fence; /* fence: see fence.h */
+};
+
 /* Options that hold for a whole request. */
 struct item_scope
 {
     struct call *call;
     const char *noun;           /* "item": how messages call one */
-    struct kan_slice query_ttl; /* metadata.ttlInSeconds of the query: wins;
-                                 * bytes NULL: none */
-    struct kan_slice body_ttl;  /* of the request's own metadata: loses */
+    struct item_metadata query; /* metadata.* of the query: wins */
+    struct item_metadata body;  /* of the request's own metadata: loses */
+    struct kan_slice fence;     /* of the items read so far */
     bool refused;               /* an option was refused; call->text says why */
 };
 
@@ -43,11 +50,17 @@ enum item_result item_read(struct item_scope *scope,
 enum item_result item_text(struct call *call, const struct json_node *object,
                            const char *name, struct kan_slice *ret_text);
 
-/* A member that must be a map of texts, absent or null; and the text in it of
- * ttlInSeconds (bytes NULL: none). */
+/* Read the metadata of an object: a map of texts, absent or null. */
 enum item_result item_metadata(struct call *call,
                                const struct json_node *object,
-                               struct kan_slice *ret_ttl);
+                               struct item_metadata *ret_metadata);
+
+/* The same of the query. KAN_INVALID, KAN_NOMEM as call_query(). */
+KAN_MUST_USE enum kan_err item_query(struct call *call,
+                                     struct item_metadata *ret_metadata);
+
+/* The fence of a request whose items have been read; empty: none. */
+struct kan_slice item_fence(const struct item_scope *scope);
 
 /* A message for ITEM_MALFORMED. */
 __attribute__((format(printf, 2, 3))) enum item_result item_malformed(

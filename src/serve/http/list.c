@@ -35,7 +35,6 @@ static void list_write(struct buffer *out, const struct state_list *list)
 static void list_done(struct state_list *list)
 {
     struct call *call = list->data;
-    call->wait = CALL_WAIT_NONE;
     if (list->outcome != STATE_OK) {
         store_fail(call, list->outcome, list->err, list->prefix, 1);
     } else if (!page_clean(list)) {
@@ -84,8 +83,6 @@ void list_call(struct call *call)
     if (!store_find(call) || !list_query(call, list))
         return;
     enum kan_err err = state_list(call->store->state, list, list_done);
-    if (err == KAN_OK)
-        call->wait = CALL_WAIT_LIST;
-    else
+    if (err != KAN_OK)
         store_fail(call, STATE_FAILED, err, list->prefix, 1);
 }

@@ -153,6 +153,52 @@ static void write_component(struct buffer *out, const struct serve_store *store)
     buffer_append_text(out, "]}");
 }
 
+static void write_lock(struct buffer *out, const struct serve_lock *lock)
+{
+    comma(out);
+    buffer_append_byte(out, '{');
+    text_member(out, "name", lock->name);
+    text_member(out, "type", lock->type);
+    text_member(out, "version", lock->version ? lock->version : "v1");
+    json_append_name(out, "capabilities");
+    buffer_append_text(out, "[]}");
+}
+
+static void write_components(struct buffer *out,
+                             const struct serve_options *options)
+{
+    if (!options->store_count && !options->lock_count)
+        return;
+    json_append_name(out, "components");
+    buffer_append_byte(out, '[');
+    for (uint32_t i = 0; i < options->store_count; i++)
+        write_component(out, &options->stores[i]);
+    for (uint32_t i = 0; i < options->lock_count; i++)
+        write_lock(out, &options->locks[i]);
+    buffer_append_byte(out, ']');
+}
+
+static void write_actors(struct buffer *out,
+                         const struct serve_options *options)
+{
+    json_append_name(out, "actorRuntime");
+    if (!options->actors) {
+        buffer_append_text(out, "{\"runtimeStatus\":\"DISABLED\"}");
+        return;
+    }
+    buffer_append_text(out,
+                       "{\"runtimeStatus\":\"RUNNING\",\"hostReady\":"
+                       "true,\"activeActors\":[");
+    for (uint32_t m = 0; m < options->module_count; m++)
+        for (uint32_t i = 0; i < options->modules[m]->actor_count; i++) {
+            comma(out);
+            buffer_append_byte(out, '{');
+            text_member(out, "type", options->modules[m]->actors[i]->name);
+            buffer_append_byte(out, '}');
+        }
+    buffer_append_text(out, "]}");
+}
+
 static void write_skipped(struct buffer *out,
                           const struct serve_options *options)
 {
@@ -225,16 +271,10 @@ void metadata_get_call(struct call *call)
     buffer_append_byte(out, '{');
     text_member(out, "id", options->app_id);
     text_member(out, "runtimeVersion", options->version);
-    if (options->store_count) {
-        json_append_name(out, "components");
-        buffer_append_byte(out, '[');
-        for (uint32_t i = 0; i < options->store_count; i++)
-            write_component(out, &options->stores[i]);
-        buffer_append_byte(out, ']');
-    }
+    write_components(out, options);
     write_extended(out, call->serve);
     write_app(out, &options->app);
-    json_append_name(out, "actorRuntime");
-    buffer_append_text(out, "{\"runtimeStatus\":\"DISABLED\"}}");
+    write_actors(out, options);
+    buffer_append_byte(out, '}');
     call_answer_json(call);
 }

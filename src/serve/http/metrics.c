@@ -236,6 +236,69 @@ static void write_stores(struct buffer *out, const struct serve *serve)
     }
 }
 
+/* --- locks and actors ----------------------------------------------------- */
+
+static const struct
+{
+    const char *name;
+    const char *type;
+    const char *help;
+} lock_numbers[] = {
+    {"kan_lock_granted_total", "counter", "Locks granted."},
+    {"kan_lock_taken_back_total", "counter",
+     "Grants that nobody wanted any more."},
+    {"kan_lock_settled_total", "counter",
+     "Requests answered after an answer of the engine had been lost."},
+    {"kan_lock_lost_total", "counter",
+     "Watched grants that ended by a loss or a release."},
+    {"kan_lock_waiting", "gauge", "Requests for a lock under way or in line."},
+    {"kan_lock_settling", "gauge",
+     "Requests answered, whose effect is not yet accounted for."},
+};
+
+static uint64_t lock_number(const struct lock_stats *stats, size_t number)
+{
+    const uint64_t numbers[] = {stats->granted, stats->taken_back,
+                                stats->settled, stats->lost,
+                                stats->waiting, stats->settling};
+    return numbers[number];
+}
+
+static void write_locks(struct buffer *out, const struct serve_options *options)
+{
+    size_t count = sizeof(lock_numbers) / sizeof(lock_numbers[0]);
+    for (size_t k = 0; k < count && options->lock_count; k++) {
+        metric_head(out, lock_numbers[k].name, lock_numbers[k].type,
+                    lock_numbers[k].help);
+        for (uint32_t i = 0; i < options->lock_count; i++) {
+            struct lock_stats stats = lock_store_stats(options->locks[i].lock);
+            buffer_print(out, "%s{store=\"", lock_numbers[k].name);
+            label_text(out, options->locks[i].name);
+            buffer_print(out, "\"} %llu\n",
+                         (unsigned long long)lock_number(&stats, k));
+        }
+    }
+}
+
+static void write_actors(struct buffer *out, const struct actor_host *actors)
+{
+    if (!actors)
+        return;
+    struct actor_stats stats = actor_host_stats(actors);
+    metric(out, "kan_actor_steps_total", "counter", "Steps of actors.",
+           stats.steps);
+    metric(out, "kan_actor_commits_total", "counter", "Commits that held them.",
+           stats.commits);
+    metric(out, "kan_actor_crashes_total", "counter",
+           "Handlers that crashed, or ran for too long.", stats.crashes);
+    metric(out, "kan_actor_parked_total", "counter",
+           "Messages parked since the start.", stats.parked);
+    metric(out, "kan_actors_active", "gauge", "Actors in memory.",
+           stats.active);
+    metric(out, "kan_actor_messages_waiting", "gauge",
+           "Messages that wait in memory.", stats.waiting);
+}
+
 /* --- the page ------------------------------------------------------------- */
 
 static void write_build(struct buffer *out, const struct serve_options *options)
@@ -272,5 +335,7 @@ void metrics_call(struct call *call)
     write_times(out, call->serve);
     write_http(out, call->serve);
     write_stores(out, call->serve);
+    write_locks(out, &call->serve->options);
+    write_actors(out, call->serve->options.actors);
     call_answer_chunked(call, "text/plain; version=0.0.4; charset=utf-8");
 }

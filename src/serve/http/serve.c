@@ -189,11 +189,17 @@ static void serve_free(struct serve *serve)
 
 static enum kan_err options_check(const struct serve_options *options)
 {
-    if (options->store_count > SERVE_STORES_MAX)
+    if (options->store_count > SERVE_STORES_MAX ||
+        options->lock_count > SERVE_STORES_MAX)
         return KAN_INVALID;
     for (uint32_t i = 0; i < options->store_count; i++) {
         const struct serve_store *store = &options->stores[i];
         if (!store->name || !*store->name || !store->type || !store->state)
+            return KAN_INVALID;
+    }
+    for (uint32_t i = 0; i < options->lock_count; i++) {
+        const struct serve_lock *lock = &options->locks[i];
+        if (!lock->name || !*lock->name || !lock->type || !lock->lock)
             return KAN_INVALID;
     }
     return KAN_OK;
@@ -311,8 +317,8 @@ static void serve_server_closed(void *data)
     while (link != &serve->calls) {
         struct call *call = list_entry(link, struct call, link);
         link = link->next;
-        if (call->wait == CALL_WAIT_READ)
-            state_read_cancel(&call->state.read);
+        if (call->cancel)
+            call->cancel(call);
     }
     serve->call_count--;
     serve_settle(serve);
@@ -326,6 +332,12 @@ void serve_close(struct serve *serve, uint32_t drain_ms, void *data,
     serve->closing = true;
     serve->close_data = data;
     serve->close_cb = cb;
+    struct list *link = serve->calls.next;
+    for (; link != &serve->calls; link = link->next) {
+        struct call *call = list_entry(link, struct call, link);
+        if (call->patient && call->cancel)
+            call->cancel(call);
+    }
     http_server_close(serve->server, drain_ms, serve, serve_server_closed);
 }
 

@@ -1,10 +1,11 @@
 /* serve.h - the HTTP API: requests in, answers out, no rules of its own.
  *
  * It speaks the public Dapr HTTP API for what this version serves (state,
- * metadata, health, shutdown), answers every other Dapr route with the error
- * that Dapr has for "not configured", and adds Kan's own routes: a list of
- * keys, metrics and the log level. docs/api.md lists them all, and the few
- * places where an answer departs from Dapr's. */
+ * locks, actors, metadata, health, shutdown), answers every other Dapr route
+ * with the error that Dapr has for "not configured", and adds Kan's own routes:
+ * a list of keys, locks that are waited for and watched, a look at actors,
+ * metrics and the log level. docs/api.md lists them all, and the few places
+ * where an answer departs from Dapr's. */
 
 #ifndef SERVE_HTTP_SERVE_H
 #define SERVE_HTTP_SERVE_H
@@ -12,6 +13,8 @@
 #include <kan/base.h>
 
 #include "base/log.h"
+#include "block/actor/actor.h"
+#include "block/lock/lock.h"
 #include "block/state/state.h"
 #include "env/env.h"
 #include "wire/http.h"
@@ -27,6 +30,15 @@ struct serve_store
     const char *type;    /* "state.sqlite" */
     const char *version; /* "v1" */
     struct state_store *state;
+};
+
+/* A lock store under its component name; the same. */
+struct serve_lock
+{
+    const char *name;    /* "lockstore": at most FENCE_STORE_MAX bytes */
+    const char *type;    /* "lock.sqlite" */
+    const char *version; /* "v1" */
+    struct lock_store *lock;
 };
 
 /* What a state store can, as shown by metadata. */
@@ -91,6 +103,11 @@ struct serve_options
 
     const struct serve_store *stores; /* at most 256 */
     uint32_t store_count;
+    const struct serve_lock *locks; /* at most 256 */
+    uint32_t lock_count;
+    struct actor_host *actors;               /* NULL: none */
+    const struct kan_module *const *modules; /* those that it serves */
+    uint32_t module_count;
     const struct serve_skipped *skipped;
     uint32_t skipped_count;
     struct serve_app app;
@@ -141,8 +158,9 @@ struct http_stats serve_http_stats(const struct serve *serve);
 unsigned serve_capabilities(const struct state_store *store);
 
 /* Stop accepting, let requests under way end within drain_ms, cut off the
- * rest and wait for what they began in a store, then free all and call cb.
- * Stores must stay open until cb. */
+ * rest and wait for what they began in a store, then free all and call cb. Who
+ * waits for a lock, or for its loss, is answered at once. Stores and actors
+ * must stay open until cb. */
 void serve_close(struct serve *serve, uint32_t drain_ms, void *data,
                  env_close_cb *cb);
 

@@ -52,6 +52,41 @@ void fixture_begin(struct fixture *f, const struct engine_promises *second)
         open_store(f, 1, "weak", second);
 }
 
+static void open_lock(struct fixture *f, int at, const char *name)
+{
+    char why[128] = "";
+    struct lock_options options = {.engine = f->engines[at],
+                                   .prefix = SLICE("lock||kan||")};
+    assert_int_equal(
+        lock_store_new(&options, why, sizeof(why), &f->lock_stores[at]),
+        KAN_OK);
+    f->locks[at] = (struct serve_lock){.name = name,
+                                       .type = "lock.in-memory",
+                                       .version = "v1",
+                                       .lock = f->lock_stores[at]};
+    f->lock_count++;
+}
+
+void fixture_locks(struct fixture *f)
+{
+    open_lock(f, 0, "lockstore");
+    if (f->engines[1])
+        open_lock(f, 1, "farlock");
+}
+
+void fixture_actors(struct fixture *f, const struct kan_module *module)
+{
+    struct buffer why = BUFFER_INIT;
+    f->modules[0] = module;
+    struct actor_options options = {.env = f->env,
+                                    .engine = f->engines[0],
+                                    .prefix = SLICE("actor||kan||"),
+                                    .modules = f->modules,
+                                    .module_count = 1};
+    assert_int_equal(actor_host_new(&options, &f->actors, &why), KAN_OK);
+    buffer_fini(&why);
+}
+
 void fixture_start(struct fixture *f, const struct serve_options *given)
 {
     struct serve_options options = given ? *given : (struct serve_options){0};
@@ -60,6 +95,11 @@ void fixture_start(struct fixture *f, const struct serve_options *given)
     options.data = f;
     options.shutdown = on_shutdown;
     options.log = &f->log;
+    options.locks = f->locks;
+    options.lock_count = f->lock_count;
+    options.actors = f->actors;
+    options.modules = f->modules;
+    options.module_count = f->actors ? 1 : 0;
     if (!options.store_count) {
         options.stores = f->stores;
         options.store_count = f->states[1] ? 2 : 1;
@@ -81,6 +121,18 @@ void fixture_end(struct fixture *f)
         serve_close(f->serve, 100, &closed, on_closed);
     fixture_run(f, &closed);
     assert_true(closed || f->closed);
+    if (f->actors) {
+        closed = false;
+        actor_host_close(f->actors, &closed, on_closed);
+        fixture_run(f, &closed);
+        assert_true(closed);
+    }
+    for (uint32_t i = 0; i < f->lock_count; i++) {
+        closed = false;
+        lock_store_close(f->lock_stores[i], &closed, on_closed);
+        fixture_run(f, &closed);
+        assert_true(closed);
+    }
     for (int i = 0; i < 2; i++) {
         if (!f->states[i])
             continue;

@@ -43,6 +43,11 @@ struct fixture
     struct engine *engines[2];
     struct state_store *states[2];
     struct serve_store stores[2];
+    struct lock_store *lock_stores[2];
+    struct serve_lock locks[2];
+    uint32_t lock_count;
+    const struct kan_module *modules[1];
+    struct actor_host *actors;
     struct serve *serve;
     struct log log;
     uint32_t listener;
@@ -62,6 +67,14 @@ struct fixture
 /* Make the world and a store named "statestore" on an engine in memory; and one
  * named "weak" whose engine promises no more than second, unless it is NULL. */
 void fixture_begin(struct fixture *f, const struct engine_promises *second);
+
+/* A lock store named "lockstore" on the first engine and, if there is a second,
+ * one named "farlock" there. Before fixture_start(). */
+void fixture_locks(struct fixture *f);
+
+/* Serve the actors of the module, on the first engine. Before fixture_start().
+ */
+void fixture_actors(struct fixture *f, const struct kan_module *module);
 
 /* Start to serve, everything ready. Of given, which may be NULL, what belongs
  * to the fixture is ignored; a store_count other than 0 asks for no store. */

@@ -54,7 +54,7 @@ static void unserved_blocks(void **unused)
         {"POST /v1.0/actors/t/i/state", NULL, "", 400},
         {"DELETE /v1.0/actors/t/i/timers/n", NULL, NULL, 400},
         {"GET /v1.0/actors/t/i/reminders/n", NULL, NULL, 400},
-        {"POST /v1.0-alpha1/lock/l", NULL, "{}", 500, NULL,
+        {"POST /v1.0-alpha1/lock/l", NULL, "{\"expiryInSeconds\":1}", 500, NULL,
          "ERR_LOCK_STORE_NOT_CONFIGURED"},
         {"POST /v1.0-alpha1/unlock/l", NULL, "{}", 500},
         {"POST /v1.0/jobs/j", NULL, "{}", 501, NULL, "ERR_API_UNIMPLEMENTED"},

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/number.h"
 #include "base/utf8.h"
+#include "serve/http/fence.h"
 #include "serve/http/item.h"
 #include "serve/http/store.h"
 
@@ -33,6 +34,17 @@ static bool query_text(struct call *call, const char *name,
     return false;
 }
 
+/* What the query says for all items. false: answered. */
+static bool query_metadata(struct call *call,
+                           struct item_metadata *ret_metadata)
+{
+    enum kan_err err = item_query(call, ret_metadata);
+    if (err == KAN_OK)
+        return true;
+    call_fail_query(call, err);
+    return false;
+}
+
 static bool query_consistency(struct call *call,
                               enum state_consistency *ret_consistency)
 {
@@ -47,6 +59,11 @@ static bool query_consistency(struct call *call,
     return false;
 }
 
+static void read_cancel(struct call *call)
+{
+    state_read_cancel(&call->state.read);
+}
+
 static void read_submit(struct call *call, const struct kan_slice *keys,
                         uint32_t count, enum state_consistency consistency,
                         state_read_cb *cb)
@@ -59,7 +76,7 @@ static void read_submit(struct call *call, const struct kan_slice *keys,
     read->consistency = consistency;
     enum kan_err err = state_read(call->store->state, read, cb);
     if (err == KAN_OK)
-        call->wait = CALL_WAIT_READ;
+        call->cancel = read_cancel;
     else
         store_fail(call, STATE_FAILED, err, keys[0], count);
 }
@@ -69,7 +86,7 @@ static void get_done(struct state_read *read)
     struct call *call = read->data;
     const struct state_item *item = read->items;
     struct buffer *head = &call->text;
-    call->wait = CALL_WAIT_NONE;
+    call->cancel = NULL;
     if (read->outcome != STATE_OK) {
         store_fail(call, read->outcome, read->err, call->key, 1);
         return;
@@ -109,7 +126,6 @@ void state_get_call(struct call *call)
 static void write_done(struct state_write *write)
 {
     struct call *call = write->data;
-    call->wait = CALL_WAIT_NONE;
     if (write->outcome == STATE_OK)
         call_answer_empty(call);
     else
@@ -126,10 +142,8 @@ static void write_submit(struct call *call, const struct state_op *ops,
     write->ops = ops;
     write->op_count = count;
     write->atomic = atomic;
-    enum kan_err err = state_write(call->store->state, write, write_done);
-    if (err == KAN_OK)
-        call->wait = CALL_WAIT_WRITE;
-    else
+    enum kan_err err = fence_submit(call, write, write_done);
+    if (err != KAN_OK)
         store_fail(call, STATE_FAILED, err, ops[0].key, count);
 }
 
@@ -142,7 +156,9 @@ void state_delete_call(struct call *call)
     call->context = ERROR_STATE_DELETE;
     if (!store_find(call) || !key_param(call) ||
         !query_text(call, "concurrency", &concurrency) ||
-        !query_text(call, "consistency", &consistency))
+        !query_text(call, "consistency", &consistency) ||
+        !query_metadata(call, &scope.query) ||
+        !fence_take(call, scope.query.fence))
         return;
     memset(op, 0, sizeof(*op));
     op->kind = STATE_DELETE;
@@ -211,8 +227,7 @@ void state_save_call(struct call *call)
     struct item_scope scope = {.call = call, .noun = "item"};
     uint32_t at = 0;
     call->context = ERROR_STATE_SAVE;
-    if (!store_find(call) ||
-        !query_text(call, "metadata.ttlInSeconds", &scope.query_ttl))
+    if (!store_find(call) || !query_metadata(call, &scope.query))
         return;
     const struct json_node *root = body_read(call, JSON_ARRAY);
     if (!root)
@@ -241,6 +256,8 @@ void state_save_call(struct call *call)
         }
         at++;
     }
+    if (!fence_take(call, item_fence(&scope)))
+        return;
     if (scope.refused)
         store_fail_option(call, ops, count);
     else
@@ -311,6 +328,8 @@ static void transaction_submit(struct item_scope *scope,
         }
         at++;
     }
+    if (!fence_take(call, item_fence(scope)))
+        return;
     if (scope->refused)
         store_fail_option(call, ops, count);
     else
@@ -328,12 +347,12 @@ void state_transaction_call(struct call *call)
         store_fail_no_transactions(call);
         return;
     }
-    if (!query_text(call, "metadata.ttlInSeconds", &scope.query_ttl))
+    if (!query_metadata(call, &scope.query))
         return;
     const struct json_node *root = body_read(call, JSON_OBJECT);
     if (!root)
         return;
-    if (item_metadata(call, root, &scope.body_ttl) != ITEM_OK ||
+    if (item_metadata(call, root, &scope.body) != ITEM_OK ||
         body_array(call, root, "operations", &operations) != ITEM_OK) {
         fail_malformed(call);
         return;
@@ -414,7 +433,7 @@ static void bulk_done(struct state_read *read)
     struct call *call = read->data;
     struct buffer *out = &call->out;
     uint64_t size = 0;
-    call->wait = CALL_WAIT_NONE;
+    call->cancel = NULL;
     if (read->outcome != STATE_OK) {
         uint32_t at = read->failed_key;
         struct kan_slice key = {0};
@@ -464,12 +483,12 @@ static enum item_result bulk_rest(struct call *call,
 {
     const struct json_node *node =
         json_member(&call->tree, root, "parallelism");
-    struct kan_slice ttl;
+    struct item_metadata metadata;
     int64_t number;
     if (node && node->kind != JSON_NULL &&
         (node->kind != JSON_NUMBER || json_integer(node, &number) != KAN_OK))
         return item_malformed(call, "\"parallelism\" must be an integer");
-    return item_metadata(call, root, &ttl);
+    return item_metadata(call, root, &metadata);
 }
 
 void state_bulk_call(struct call *call)

@@ -143,6 +143,10 @@ static void fail_engine(struct call *call, enum kan_err err,
     fail_reason(call, 0, key, hint, kan_err_text(err));
 }
 
+static const char fenced_text[] =
+    "the fence does not hold: the lock has been granted again, or its lease "
+    "has ended; nothing was written";
+
 void store_fail(struct call *call, enum state_outcome outcome, enum kan_err err,
                 struct kan_slice key, uint32_t count)
 {
@@ -183,7 +187,10 @@ void store_fail(struct call *call, enum state_outcome outcome, enum kan_err err,
         store_fail_no_transactions(call);
         break;
     case STATE_FAILED:
-        fail_engine(call, err, key);
+        if (err == KAN_FENCED)
+            fail_reason(call, 409, key, "", fenced_text);
+        else
+            fail_engine(call, err, key);
         break;
     default:
         fail_reason(call, 0, key, "", text);
