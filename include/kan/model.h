@@ -129,7 +129,7 @@ struct kan_spec
 
 enum kan_property_kind
 {
-    KAN_ALWAYS,       /* holds in every state */
+    KAN_INVARIANT,    /* holds in every state */
     KAN_RECOVERABLE,  /* from every state, one where it holds can be reached */
     KAN_LINEARIZABLE, /* what clients saw fits the specification */
     KAN_CONVERGES,    /* all runs end, and in one state of all actors */
