@@ -64,9 +64,26 @@ static char *next_word(char **rest)
     return word;
 }
 
+static void trim_end(char *text)
+{
+    size_t size = strlen(text);
+
+    while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\r'))
+        text[--size] = '\0';
+}
+
 static bool word_is(const char *word, const char *text)
 {
     return word && strcmp(word, text) == 0;
+}
+
+/* That the line ends here. */
+static enum kan_err read_end(struct reader *reader, char *rest)
+{
+    const char *word = next_word(&rest);
+
+    return word ? refuse(reader, "nothing may follow here, but %s does", word)
+                : KAN_OK;
 }
 
 static enum kan_err read_ref(struct reader *reader, const char *word,
@@ -91,28 +108,29 @@ static enum kan_err read_settings(struct reader *reader, char *rest,
 {
     for (char *word; (word = next_word(&rest)) != NULL;) {
         char *equals = strchr(word, '=');
-        if (!equals ||
+        if (*count == SCENARIO_SETTINGS_MAX)
+            return refuse(reader, "more than %d settings",
+                          SCENARIO_SETTINGS_MAX);
+        if (!equals || equals == word ||
             number_i64(kan_text(equals + 1), &settings[*count].value) != KAN_OK)
             return refuse(reader, "expected name=number, not %s", word);
         *equals = '\0';
-        settings[*count].name = word;
-        if (++*count == SCENARIO_SETTINGS_MAX)
-            return refuse(reader, "more than %d settings",
-                          SCENARIO_SETTINGS_MAX - 1);
+        settings[(*count)++].name = word;
     }
     return KAN_OK;
 }
 
-static enum kan_err read_path(struct reader *reader, const char *word)
+static enum kan_err read_path(struct reader *reader, char *rest)
 {
     struct scenario *scenario = reader->scenario;
+    const char *word = next_word(&rest);
 
     if (!word || strlen(word) != PATH_ID_TEXT - 1 ||
         number_hex(kan_slice(word, 16), &scenario->path.high) != KAN_OK ||
         number_hex(kan_slice(word + 16, 16), &scenario->path.low) != KAN_OK)
         return refuse(reader, "a path is 32 hexadecimal digits");
     scenario->has_path = true;
-    return KAN_OK;
+    return read_end(reader, rest);
 }
 
 static enum kan_err read_number(struct reader *reader, const char *word,
@@ -139,6 +157,8 @@ static enum kan_err read_head(struct reader *reader, const char *word,
         const char *name = next_word(&rest);
         if (!name)
             return refuse(reader, "%s needs a name", word);
+        if (scenario->model || scenario->module)
+            return refuse(reader, "a scenario has one model or module");
         if (word_is(word, "model"))
             scenario->model = name;
         else
@@ -155,9 +175,13 @@ static enum kan_err read_head(struct reader *reader, const char *word,
         if (!word_is(scenario->expect, "holds") &&
             !word_is(scenario->expect, "fails"))
             return refuse(reader, "expect holds, or expect fails PROPERTY");
-        return KAN_OK;
+        return read_end(reader, rest);
     }
     if (word_is(word, "tape")) {
+        while (*rest == ' ')
+            rest++;
+        if (*rest == '\0')
+            return refuse(reader, "expected choices behind tape");
         buffer_append_text(&scenario->tape, rest);
         buffer_append_byte(&scenario->tape, '\n');
         return buffer_failed(&scenario->tape) ? KAN_NOMEM : KAN_OK;
@@ -166,10 +190,9 @@ static enum kan_err read_head(struct reader *reader, const char *word,
         if (read_number(reader, next_word(&rest), UINT32_MAX, &number))
             return KAN_INVALID;
         scenario->first = (uint32_t)number;
-        return KAN_OK;
+        return read_end(reader, rest);
     }
-    return word_is(word, "path") ? read_path(reader, next_word(&rest))
-                                 : KAN_NOTFOUND;
+    return word_is(word, "path") ? read_path(reader, rest) : KAN_NOTFOUND;
 }
 
 /* Take " #2" and " @1700000000000" off the end of the line. */
@@ -192,6 +215,7 @@ static enum kan_err read_marks(struct reader *reader, char *rest,
         else
             event->now_ms = (int64_t)number;
         *(blank ? blank : rest) = '\0';
+        trim_end(rest);
     }
 }
 
@@ -238,7 +262,7 @@ static enum kan_err read_jump(struct reader *reader, char *rest,
     if (!delta || number_i64(kan_text(delta), &event->jump_ms) != KAN_OK)
         return refuse(reader, "expected milliseconds behind %s",
                       event->to.text);
-    return KAN_OK;
+    return read_end(reader, rest);
 }
 
 static enum kan_err read_event(struct reader *reader, const char *word,
@@ -273,7 +297,9 @@ static enum kan_err read_event(struct reader *reader, const char *word,
         return read_jump(reader, rest, event);
     case SCENARIO_CRASH:
     case SCENARIO_RESTART:
-        return read_ref(reader, next_word(&rest), &event->to);
+        return read_ref(reader, next_word(&rest), &event->to) == KAN_OK
+                   ? read_end(reader, rest)
+                   : KAN_INVALID;
     case SCENARIO_CUT:
         while (*rest == ' ')
             rest++;
@@ -282,7 +308,7 @@ static enum kan_err read_event(struct reader *reader, const char *word,
     case SCENARIO_HEAL:
         break;
     }
-    return KAN_OK;
+    return read_end(reader, rest);
 }
 
 static enum kan_err add_event(struct reader *reader, const char *word,
@@ -312,15 +338,13 @@ static enum kan_err add_event(struct reader *reader, const char *word,
 static enum kan_err read_line(struct reader *reader, char *line)
 {
     char *rest = line;
-    size_t size = strlen(line);
     const char *word;
     enum kan_err err;
 
-    if (size > SCENARIO_LINE_MAX)
+    if (strlen(line) > SCENARIO_LINE_MAX)
         return refuse(reader, "the line is longer than %d bytes",
                       SCENARIO_LINE_MAX);
-    while (size > 0 && (line[size - 1] == ' ' || line[size - 1] == '\r'))
-        line[--size] = '\0';
+    trim_end(line);
     if (reader->line == 1)
         return strcmp(line, "kan path 1") == 0
                    ? KAN_OK

@@ -123,6 +123,16 @@ static void mistakes_are_told_with_their_line(void **state)
          "f.path:2: expect holds, or expect fails PROPERTY"},
         {"kan path 1\nstart -1\n",
          "f.path:2: expected a number up to 4294967295"},
+        {"kan path 1\nmodel a\nmodule b\n",
+         "f.path:3: a scenario has one model or module"},
+        {"kan path 1\nmodel m =1\n", "f.path:2: expected name=number, not =1"},
+        {"kan path 1\ntape \n", "f.path:2: expected choices behind tape"},
+        {"kan path 1\ncrash a/1 b/1\n",
+         "f.path:2: nothing may follow here, but b/1 does"},
+        {"kan path 1\nheal it\n",
+         "f.path:2: nothing may follow here, but it does"},
+        {"kan path 1\nexpect fails this that\n",
+         "f.path:2: nothing may follow here, but that does"},
         {"kan path 1\nheal #70000\n",
          "f.path:2: there are at most 65,535 outcomes"},
     };
@@ -137,6 +147,26 @@ static void mistakes_are_told_with_their_line(void **state)
         assert_null(scenario.texts);
         buffer_fini(&why);
     }
+}
+
+/* However many blanks stand before them. */
+static void marks_are_read_from_the_end(void **state)
+{
+    struct scenario scenario;
+    struct buffer why = BUFFER_INIT;
+
+    (void)state;
+    assert_int_equal(read_text("kan path 1\nheal  #2   @3\n"
+                               "timer a/1 t  @4  #5  \n",
+                               &scenario, &why),
+                     KAN_OK);
+    assert_int_equal(scenario.events[0].choice, 2);
+    assert_int_equal(scenario.events[0].now_ms, 3);
+    assert_int_equal(scenario.events[1].choice, 5);
+    assert_int_equal(scenario.events[1].now_ms, 4);
+    assert_null(scenario.events[1].json);
+    scenario_fini(&scenario);
+    buffer_fini(&why);
 }
 
 static void a_nul_byte_is_no_text(void **state)
@@ -177,6 +207,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(comments_and_blanks_say_nothing),
         cmocka_unit_test(mistakes_are_told_with_their_line),
+        cmocka_unit_test(marks_are_read_from_the_end),
         cmocka_unit_test(a_nul_byte_is_no_text),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };
