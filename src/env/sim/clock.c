@@ -5,7 +5,7 @@
 
 static const uint64_t MILLION = 1000000;
 
-/* Rounded so that a timer whose host_due() has come is due by the clock. */
+/* Rounded so that a timer whose host_due_ns() has come is due by the clock. */
 uint64_t host_clock(const struct sim_host *host, uint64_t world_ns)
 {
     uint64_t passed_ns = world_ns - host->clock_world_ns;
@@ -15,7 +15,7 @@ uint64_t host_clock(const struct sim_host *host, uint64_t world_ns)
            (uint64_t)(whole + rest / (int64_t)MILLION);
 }
 
-uint64_t host_due(const struct sim_host *host, uint64_t clock_ns)
+uint64_t host_due_ns(const struct sim_host *host, uint64_t clock_ns)
 {
     if (clock_ns <= host->clock_host_ns)
         return host->clock_world_ns;

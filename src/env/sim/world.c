@@ -215,8 +215,8 @@ static void consider_node(struct picker *picker, struct sim_node *node)
     if (!list_empty(&node->posted))
         consider(picker, PICK_POSTED, node, 0, 0);
     if (timer)
-        consider(picker, PICK_TIMER, node, host_due(node->host, timer->due_ns),
-                 timer->order);
+        consider(picker, PICK_TIMER, node,
+                 host_due_ns(node->host, timer->due_ns), timer->order);
     if (event)
         consider(picker, PICK_EVENT, node, event->due_ns, event->order);
 }

@@ -128,7 +128,7 @@ static inline uint64_t node_now(const struct sim_node *node)
 /* clock.c: what the host's clock shows at that time of the world, and the first
  * time of the world at which it shows no less. */
 uint64_t host_clock(const struct sim_host *host, uint64_t world_ns);
-uint64_t host_due(const struct sim_host *host, uint64_t clock_ns);
+uint64_t host_due_ns(const struct sim_host *host, uint64_t clock_ns);
 
 /* env_now() of the process. */
 static inline uint64_t node_clock(const struct sim_node *node)
