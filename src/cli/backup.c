@@ -30,8 +30,8 @@ static int run(int argc, const char *const *argv)
     const char *store = NULL;
     const char *dest = NULL;
     const struct command_flag flags[] = {
-        {"data-dir", 0, &data_dir, NULL},
-        {"store-file", 0, &store, NULL},
+        {"data-dir", 0, &data_dir, NULL, NULL},
+        {"store-file", 0, &store, NULL, NULL},
     };
     int code = command_parse("backup", argc, argv, flags, 2, &dest);
     if (code != EXIT_DONE)

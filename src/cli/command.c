@@ -9,7 +9,7 @@
 
 enum
 {
-    FLAGS_MAX = 8
+    FLAGS_MAX = 32
 };
 
 int command_refuse(const char *name, const char *format, ...)
@@ -50,16 +50,18 @@ static int unknown(const char *name, struct kan_slice flag,
                           SLICE_ARG(flag));
 }
 
-int command_parse(const char *name, int argc, const char *const *argv,
-                  const struct command_flag *flags, size_t flag_count,
-                  const char **operand)
+int command_parse_all(const char *name, int argc, const char *const *argv,
+                      const struct command_flag *flags, size_t flag_count,
+                      const char **operands, int operand_max,
+                      int *operand_count)
 {
+    *operand_count = 0;
     for (int at = 0; at < argc; at++) {
         struct kan_slice word = kan_text(argv[at]);
         if (word.size < 2 || slice_at(word, 0) != '-') {
-            if (!operand || *operand)
+            if (*operand_count == operand_max)
                 return command_refuse(name, "unexpected '%s'", argv[at]);
-            *operand = argv[at];
+            operands[(*operand_count)++] = argv[at];
             continue;
         }
         bool longer = slice_at(word, 1) == '-';
@@ -72,11 +74,27 @@ int command_parse(const char *name, int argc, const char *const *argv,
             return unknown(name, flag_name, flags, flag_count);
         if (flag->given)
             *flag->given = true;
-        if (!flag->value)
+        if (!flag->value && !flag->list)
             continue;
         if (!joined && at + 1 >= argc)
             return command_refuse(name, "--%s needs a value", flag->name);
-        *flag->value = joined ? (rest.size ? rest.bytes : "") : argv[++at];
+        const char *value = joined ? (rest.size ? rest.bytes : "") : argv[++at];
+        if (flag->value)
+            *flag->value = value;
+        else if (flag->list->count == COMMAND_LIST_MAX)
+            return command_refuse(name, "more than %d times --%s",
+                                  COMMAND_LIST_MAX, flag->name);
+        else
+            flag->list->values[flag->list->count++] = value;
     }
     return EXIT_DONE;
+}
+
+int command_parse(const char *name, int argc, const char *const *argv,
+                  const struct command_flag *flags, size_t flag_count,
+                  const char **operand)
+{
+    int count;
+    return command_parse_all(name, argc, argv, flags, flag_count, operand,
+                             operand ? 1 : 0, &count);
 }

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "block/actor/actor.h"
+#include "block/lock/fence.h"
+#include "block/lock/lock.h"
 #include "block/state/state.h"
 #include "cli/command.h"
 #include "engine/memory/memory.h"
@@ -21,6 +24,9 @@ static const struct named engines[] = {
 
 static const struct named blocks[] = {
     {"state", &state_needs},
+    {"lock", &lock_needs},
+    {"fence", &fence_needs},
+    {"actor", &actor_needs},
 };
 
 enum
@@ -153,7 +159,7 @@ static void print_json(void)
 static int run(int argc, const char *const *argv)
 {
     const char *output = "text";
-    const struct command_flag flags[] = {{"output", 'o', &output, NULL}};
+    const struct command_flag flags[] = {{"output", 'o', &output, NULL, NULL}};
     int code = command_parse("engines", argc, argv, flags, 1, NULL);
     if (code != EXIT_DONE)
         return code;

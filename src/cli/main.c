@@ -8,8 +8,8 @@
 #include "cli/command.h"
 
 static const struct command *const commands[] = {
-    &command_run,    &command_engines, &command_backup,
-    &command_verify, &command_version,
+    &command_run,     &command_check,  &command_sim,    &command_history,
+    &command_engines, &command_backup, &command_verify, &command_version,
 };
 
 enum
@@ -26,9 +26,11 @@ static void print(struct buffer *out)
 static int help(void)
 {
     struct buffer out = BUFFER_INIT;
-    buffer_append_text(&out,
-                       "Kan: state for your service, in one small program.\n\n"
-                       "usage: kan COMMAND [flags]\n\n");
+    buffer_append_text(
+        &out,
+        "Kan: state, locks and actors for your service, in one small "
+        "program,\nand a checker that walks every path.\n\n"
+        "usage: kan COMMAND [flags]\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         buffer_print(&out, "  %-9s %s\n", commands[i]->name,
                      commands[i]->summary);
@@ -63,9 +65,11 @@ static int manual(void)
                      commands[i]->usage);
     buffer_append_text(
         &out,
-        ".SH DESCRIPTION\nKan gives a service durable state over Dapr's "
-        "public HTTP API, from an embedded store, with nothing else to "
-        "start.\n");
+        ".SH DESCRIPTION\nKan gives a service durable state, locks and actors "
+        "over "
+        "Dapr's public HTTP API, from an embedded store, with nothing else to "
+        "start; and it walks and simulates the same actors under crashes, lost "
+        "messages and slow clocks.\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         buffer_print(&out, ".SH KAN %s\n%s\n", commands[i]->name,
                      commands[i]->details);

@@ -137,13 +137,14 @@ static int run(int argc, const char *const *argv)
 
 const struct command command_run = {
     .name = "run",
-    .usage = "[flags] [-- COMMAND ARGS...]",
-    .summary = "serve durable state, with or without an app beside it",
+    .usage = "[flags] [MODULE.so...] [-- COMMAND ARGS...]",
+    .summary = "serve durable state, locks and actors, alone or beside an app",
     .details =
         "Serves Dapr's HTTP API on port 3500 from an embedded store under "
-        "./.kan. With a command, starts it as the app, passes signals to it, "
-        "and ends as it ends. Prints one line when it is ready. Ctrl-C drains "
-        "and stops; a second one does not wait.",
+        "./.kan. Modules are shared objects with actors (kan/actor.h), which "
+        "answer under /v1.0/actors. With a command, starts it as the app, "
+        "passes signals to it, and ends as it ends. Prints one line when it is "
+        "ready. Ctrl-C drains and stops; a second one does not wait.",
     .run = run,
     .flags = settings_help,
 };

@@ -54,7 +54,8 @@ static int run(int argc, const char *const *argv)
 {
     const char *data_dir = ".kan";
     const char *file = NULL;
-    const struct command_flag flags[] = {{"data-dir", 0, &data_dir, NULL}};
+    const struct command_flag flags[] = {
+        {"data-dir", 0, &data_dir, NULL, NULL}};
     int code = command_parse("verify", argc, argv, flags, 1, &file);
     if (code != EXIT_DONE)
         return code;

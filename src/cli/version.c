@@ -10,7 +10,7 @@
 static int run(int argc, const char *const *argv)
 {
     const char *output = "text";
-    const struct command_flag flags[] = {{"output", 'o', &output, NULL}};
+    const struct command_flag flags[] = {{"output", 'o', &output, NULL, NULL}};
     int code = command_parse("version", argc, argv, flags, 1, NULL);
     if (code != EXIT_DONE)
         return code;

@@ -45,6 +45,47 @@ class Stores(Case):
         self.assertEqual(again.value("k", "safe"), "safe")
         self.assertIsNone(again.value("k", "fast"))
 
+    def test_lock_stores(self):
+        """One shares the file of the state, one has its own, one has none."""
+        os.mkdir(self.path("data"))
+        self.write("res/a.yaml", "---\n".join((
+            component("state", "state.sqlite", path="data/one.db"),
+            component("same", "lock.sqlite", path="data/one.db"),
+            component("own", "lock.sqlite", keyPrefix="none"),
+            component("gone", "lock.in-memory"))))
+        kan = self.kan("--resources-path", "res")
+        self.assertIn("; locks: same in data/one.db, own in data/own.db, gone "
+                      "in memory;", kan.ready)
+        found = {one["name"]: one["type"]
+                 for one in kan.metadata()["components"]}
+        self.assertEqual(found["own"], "lock.sqlite")
+        self.assertEqual(found["gone"], "lock.in-memory")
+        body = {"resourceId": "r", "lockOwner": "o", "expiryInSeconds": 60}
+        for store in ("same", "own", "gone"):
+            said = [kan.ask("POST", "/v1.0-alpha1/lock/" + store, body).json()
+                    for _ in range(2)]
+            self.assertEqual(said, [{"success": True}, {"success": False}])
+        kan.end()
+        again = self.kan("--resources-path", "res")
+        said = [again.ask("POST", "/v1.0-alpha1/lock/" + store, body).json()
+                ["success"] for store in ("same", "own", "gone")]
+        self.assertEqual(said, [False, False, True])
+
+    def test_a_wrong_lock_store(self):
+        for name, kind, items, part in (
+                ("a", "lock.sqlite", {"keyPrefx": "x"},
+                 "lock.sqlite has no setting 'keyPrefx'; did you mean "
+                 "'keyPrefix'?"),
+                ("a", "lock.in-memory", {"actorStateStore": "true"},
+                 "lock.in-memory has no setting 'actorStateStore'"),
+                ("a", "lock.sqlite", {"path": "':memory:'"},
+                 "for memory use the type lock.in-memory"),
+                ("'a||b'", "lock.sqlite", {}, "must not contain ||"),
+                ("n" * 256, "lock.sqlite", {}, "at most 255 bytes")):
+            self.write("res/a.yaml", component(name, kind, **items))
+            self.refuse(["run", "-H", "0", "--resources-path", "res"],
+                        "res/a.yaml:", part)
+
     def test_a_file_without_a_path_is_named_after_the_store(self):
         self.write("res/a.yaml", component("orders", "state.sqlite"))
         self.kan("-d", "res").keep("k", 1, "orders")

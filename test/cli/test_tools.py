@@ -30,12 +30,15 @@ class Words(Case):
         self.assertEqual(by_name["sqlite"]["durable"], "fsync")
         self.assertEqual(by_name["memory"]["durable"], "none")
         for one in found:
-            self.assertEqual(one["blocks"], {"state": "yes"})
+            self.assertEqual(one["blocks"], {
+                "state": "yes", "lock": "yes", "fence": "yes",
+                "actor": "yes"})
         text = self.succeed("engines")
         self.assertEqual(text.split("\n")[0].split(),
                          ["promise"] + [one["name"] for one in found])
         self.assertRegex(text, r"(?m)^durable +fsync +none *$")
-        self.assertRegex(text, r"(?m)^state +yes +yes *$")
+        for block in ("state", "lock", "fence", "actor"):
+            self.assertRegex(text, r"(?m)^%s +yes +yes *$" % block)
 
     def test_help(self):
         text = self.succeed("help")
