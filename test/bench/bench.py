@@ -23,6 +23,9 @@ import tempfile
 import time
 import urllib.request
 
+sys.dont_write_bytecode = True
+import checker  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CONNECTIONS = 64
@@ -330,6 +333,51 @@ def bench_save(kan_binary, options):
     return results
 
 
+def pairs(program, protocol, port, seconds):
+    """What pairs.c measures, with the requests of a pair counted as one."""
+    done = subprocess.run([program, protocol, str(port), str(CONNECTIONS),
+                           str(seconds)], check=True, capture_output=True,
+                          text=True)
+    per_s, p50, p99, count, wrong = map(float, done.stdout.split())
+    if wrong:
+        raise SystemExit(f"bench: {wrong:.0f} answers about locks were wrong")
+    return {"per_s": per_s, "p50_ms": p50, "p99_ms": p99,
+            "requests": int(count)}
+
+
+def bench_lock(kan_binary, options):
+    program = os.path.join(ROOT, "build", "bench", "pairs")
+    os.makedirs(os.path.dirname(program), exist_ok=True)
+    subprocess.run(["cc", "-O2", "-std=c17", "-D_GNU_SOURCE",
+                    os.path.join(HERE, "pairs.c"), "-o", program], check=True)
+    kan, redis = Kan(kan_binary), Redis()
+    try:
+        kan.start()
+        redis.start()
+        cases = {
+            "kan": (kan, lambda: pairs(program, "http", kan.port,
+                                       options.seconds)),
+            "redis, always": (redis, lambda: pairs(program, "resp", redis.port,
+                                                   options.seconds)),
+        }
+        results = {n: summary(r) for n, r in
+                   interleave(options.rounds, cases, "lock").items()}
+    finally:
+        kan.stop()
+        redis.stop()
+    base = results["redis, always"]["per_s"]
+    for name, figures in results.items():
+        figures["rate_ratio"] = figures["per_s"] / base
+        row("lock acquired and released", name, figures,
+            f"{figures['rate_ratio']:.2f} x redis's rate"
+            + (" (reach 1.0)" if name == "kan" else ""))
+    return results
+
+
+def bench_check(kan_binary, options):
+    return checker.bench(kan_binary, ROOT, min(options.rounds, 3), progress)
+
+
 def bench_memory(kan_binary, options):
     kan = Kan(kan_binary)
     try:
@@ -407,7 +455,8 @@ def main():
     parser.add_argument("--memory-seconds", type=int, default=60)
     parser.add_argument("--no-million", dest="million", action="store_false",
                         help="do not fill a million keys to time the start")
-    parser.add_argument("--only", default="size,start,memory,get,save")
+    parser.add_argument("--only", default="size,start,memory,get,save,lock,"
+                        "check")
     options = parser.parse_args()
     result = {"machine": machine(options.kan)}
     print(f"\n{'':<34} {'':<18} {'a second':>9} {'CPU us':>8} {'p50 ms':>8} "
