@@ -1,4 +1,5 @@
-// The stock JavaScript SDK, unchanged, doing state calls against `kan run`.
+// The stock JavaScript SDK, unchanged, doing state and lock calls against
+// `kan run`.
 // usage: node state.js KAN_BINARY
 "use strict";
 
@@ -10,6 +11,7 @@ const path = require("node:path");
 const { DaprClient, CommunicationProtocolEnum } = require("@dapr/dapr");
 
 const STORE = "statestore";
+const LOCKS = "lockstore";
 
 // Starts Kan on any free port; resolves with { port, stop } once it is ready.
 function startKan(binary, dir) {
@@ -141,6 +143,35 @@ const cases = {
     await assert.rejects(
       client.state.query(STORE, { filter: {}, sort: [], page: { limit: 1 } }),
       /ERR_STATE_STORE_NOT_SUPPORTED|querying/);
+  },
+
+  "a lock is held, by one owner at a time": async (client) => {
+    const tried = async (owner, seconds) =>
+      (await client.lock.lock(LOCKS, "r", owner, seconds)).success;
+    const released = async (owner) =>
+      (await client.lock.unlock(LOCKS, "r", owner)).status;
+    const [success, absent, others] = [0, 1, 2]; // LockStatus
+    assert.equal(await tried("one", 60), true);
+    assert.equal(await tried("two", 60), false);
+    assert.equal(await tried("one", 60), false);
+    assert.equal(await released("two"), others);
+    assert.equal(await released("one"), success);
+    assert.equal(await released("one"), absent);
+    assert.equal(await tried("two", 1), true);
+    // Asks until its lease is over: the clock is the SDK's and ours.
+    const deadline = Date.now() + 10000;
+    while (!(await tried("one", 60)))
+      assert.ok(Date.now() < deadline, "free within ten seconds");
+    assert.equal(await released("two"), others);
+  },
+
+  "a wrong lock is refused by name": async (client) => {
+    await assert.rejects(client.lock.lock("nowhere", "r", "o", 60),
+      /ERR_LOCK_STORE_NOT_FOUND/);
+    await assert.rejects(client.lock.lock(LOCKS, "", "o", 60),
+      /ResourceId is empty in lock store lockstore/);
+    await assert.rejects(client.lock.lock(LOCKS, "r", "o", 0),
+      /ExpiryInSeconds is not positive in lock store lockstore/);
   },
 
   "an unknown store is refused by name": async (client) => {
