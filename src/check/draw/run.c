@@ -22,6 +22,7 @@ struct maker
     bool failed;        /* out of memory */
     bool open;          /* the last step waits for the state it leads to */
     const void *before; /* the actor's struct, before the open step */
+    int64_t moves;      /* ms that its clock moves with it */
 };
 
 /* --- texts ---------------------------------------------------------------- */
@@ -229,6 +230,24 @@ static struct scenario_event event_of(struct maker *maker,
     return event;
 }
 
+/* Append what the step changed. Times are compared as if the actor's clock had
+ * not moved: that it has is no change of theirs. */
+static void add_changes(struct maker *maker, const struct kan_record *record,
+                        const void *after, struct buffer *changes)
+{
+    void *moved = mem_copy(after, record->size);
+
+    if (!moved) {
+        maker->failed = true;
+        return;
+    }
+    if (maker->moves != 0)
+        record_shift_times(record, moved, maker->moves, 0);
+    if (record_diff(record, maker->before, moved, changes) != KAN_OK)
+        maker->failed = true;
+    mem_free(moved);
+}
+
 /* Close the open step, now that the state it leads to is known. */
 static void end_step(struct maker *maker, struct space_walker *walker,
                      const struct space_state *state)
@@ -240,10 +259,9 @@ static void end_step(struct maker *maker, struct space_walker *walker,
     if (step->lane == UINT32_MAX)
         return;
     const void *after = space_actor_state(walker, state, step->lane);
-    if (maker->before && after && maker->before != after &&
-        record_diff(space_actor_type(maker->space, step->lane)->state,
-                    maker->before, after, &changes) != KAN_OK)
-        maker->failed = true;
+    if (maker->before && after && maker->before != after)
+        add_changes(maker, space_actor_type(maker->space, step->lane)->state,
+                    after, &changes);
     step->changes = keep_buffer(maker, &changes);
 }
 
@@ -319,6 +337,7 @@ static bool on_step(void *data, struct space_walker *walker,
     maker->before = made->lane == UINT32_MAX
                         ? NULL
                         : space_actor_state(walker, state, made->lane);
+    maker->moves = space_clock_moves(walker, state, step);
     maker->open = true;
     return !maker->failed;
 }

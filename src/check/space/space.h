@@ -186,6 +186,13 @@ const void *space_actor_state(struct space_walker *walker,
 bool space_actor_up(struct space_walker *walker,
                     const struct space_state *state, uint32_t actor);
 
+/* How far the step moves its actor's clock, in ms. An actor's times are shown
+ * by a clock that stands still, so they seem to move by so much the other way.
+ * 0 with a model's absolute_time. */
+int64_t space_clock_moves(struct space_walker *walker,
+                          const struct space_state *state,
+                          const struct space_step *step);
+
 /* What a step is about. Refs are empty where they do not apply. */
 struct space_words
 {

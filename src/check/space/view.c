@@ -94,3 +94,21 @@ bool space_actor_up(struct space_walker *walker,
 {
     return local_head(walker->space, state->words[actor])->flags & LOCAL_UP;
 }
+
+int64_t space_clock_moves(struct space_walker *walker,
+                          const struct space_state *state,
+                          const struct space_step *step)
+{
+    const struct space *space = walker->space;
+
+    if (space->model.absolute_time)
+        return 0;
+    if (step->kind == SPACE_JUMP)
+        return space->jumps[step->object].delta_ms;
+    if (step->kind != SPACE_TIMER)
+        return 0;
+    const struct local_head *head =
+        local_head(space, state->words[step->actor]);
+    int64_t due = local_due_at(head)[step->object];
+    return due > head->now_ms ? due - head->now_ms : 0;
+}
