@@ -10,6 +10,7 @@
 #include "base/number.h"
 #include "cli/check_cast.h"
 #include "cli/check_picture.h"
+#include "cli/check_replay.h"
 #include "cli/check_report.h"
 #include "cli/files.h"
 
@@ -362,95 +363,6 @@ static int walk_all(struct check *check)
     return code;
 }
 
-/* --- replaying ------------------------------------------------------------ */
-
-/* What the end of a run shows. */
-struct ending
-{
-    const struct space *space;
-    char text[512];
-};
-
-static void say_ending(struct ending *ending, const char *name,
-                       const char *what)
-{
-    (void)snprintf(ending->text, sizeof ending->text, "%s %s", name, what);
-}
-
-/* Which property of states does not hold at the end of the run. */
-static bool on_follow(void *data, struct space_walker *walker,
-                      const struct space_state *state,
-                      const struct space_step *step)
-{
-    struct ending *ending = data;
-
-    if (step) {
-        if (step->flags & SPACE_BROKEN)
-            say_ending(ending, "handler:", space_why(walker, step));
-        return true;
-    }
-    for (uint32_t i = 0; i < space_property_count(ending->space); i++) {
-        const struct kan_model_property *property =
-            space_property(ending->space, i);
-        if (property->kind == KAN_INVARIANT && !space_holds(walker, i, state))
-            say_ending(ending, property->name, "does not hold here");
-        if (property->kind == KAN_LINEARIZABLE &&
-            !space_orderable(walker, state))
-            say_ending(ending, property->name,
-                       "does not hold here: what clients saw fits no order");
-    }
-    return true;
-}
-
-static int replay(struct check *check)
-{
-    struct buffer why = BUFFER_INIT;
-    struct walk_run steps;
-    struct ending ending = {
-        .space = check->opened,
-        .text = "every property of states holds here",
-    };
-    struct run *run = NULL;
-    enum kan_err err =
-        run_find(check->opened, &check->scenario, check->replay, &steps, &why);
-    int code = EXIT_DONE;
-
-    if (err) {
-        code = command_refuse("check", "%s",
-                              why.size ? buffer_text(&why) : kan_err_text(err));
-        buffer_fini(&why);
-        return code;
-    }
-    err = walk_follow(check->opened, &steps, on_follow, &ending);
-    if (err == KAN_OK)
-        err = run_new(check->opened, &steps, check->replay, ending.text, &run);
-    if (err == KAN_OK)
-        err = run_draw_text(run, terminal_width(), isatty(STDOUT_FILENO) == 1,
-                            &check->out);
-    if (err) {
-        code =
-            command_refuse("check", "%s: %s", check->replay, kan_err_text(err));
-    } else {
-        char path[PATH_ID_TEXT];
-        path_id_text(run->path, path);
-        buffer_print(&check->out, "path %s\n", path);
-        code = check_picture_write(&check->picture, check->opened, &steps, run,
-                                   check->replay, &check->out);
-        fwrite(check->out.bytes, 1, check->out.size, stdout);
-        if (check->scenario.has_path &&
-            memcmp(&check->scenario.path, &run->path, sizeof run->path) != 0) {
-            (void)command_refuse("check",
-                                 "%s: this is not the path that the "
-                                 "file names",
-                                 check->replay);
-            code = EXIT_FOUND;
-        }
-    }
-    run_free(run);
-    mem_free(steps.steps);
-    return code;
-}
-
 /* --- the command ---------------------------------------------------------- */
 
 static void end(struct check *check)
@@ -477,7 +389,17 @@ static int run_check(struct check *check, const char *name)
         code = open_space(check);
     if (code != EXIT_DONE)
         return code;
-    return check->replay ? replay(check) : walk_all(check);
+    if (!check->replay)
+        return walk_all(check);
+    const struct check_replay replay = {
+        .space = check->opened,
+        .scenario = &check->scenario,
+        .file = check->replay,
+        .picture = &check->picture,
+        .width = terminal_width(),
+        .colour = isatty(STDOUT_FILENO) == 1,
+    };
+    return check_replay(&replay, &check->out);
 }
 
 static int run(int argc, const char *const *argv)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import unittest
 
@@ -105,6 +106,29 @@ class Check(Case):
         said = self.refused("--replay", "x.path")
         self.assertIn("x.path:4: this step is not possible here", said)
         self.assertIn("timer client/0 no-answer", said)
+
+    def test_scenarios(self):
+        """Every scenario ends as it says, and not otherwise."""
+        folder = os.path.join(ROOT, "test", "scenario")
+        found = [os.path.join(at, name) for at, _, names in os.walk(folder)
+                 for name in names if name.endswith(".path")]
+        self.assertGreater(len(found), 5)
+        for path in found:
+            self.text("--replay", path)
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            other = re.sub("expect .*", "expect fails one-holder"
+                           if "expect holds" in text else "expect holds",
+                           text)
+            with open(os.path.join(self.folder, "other.path"), "w",
+                      encoding="utf-8") as file:
+                file.write(other)
+            done = subprocess.run(
+                [program.BINARY, "check", "--replay", "other.path"],
+                cwd=self.folder, capture_output=True, text=True, timeout=120,
+                check=False)
+            self.assertEqual(done.returncode, 1, path)
+            self.assertIn("expected at the end", done.stderr)
 
     def test_fixed_models_hold(self):
         for name in ("dual-write", "g-counter", "retry", "raft-votes"):
