@@ -1,6 +1,7 @@
 /* A load of pairs: each of many connections sends one request, waits for its
  * answer, sends another, waits, and begins again. What acquires and releases a
  * lock, of Kan over HTTP and of Redis, so that both are asked by one client.
+ * Each run has resources of its own: the last one may have left some locked.
  *
  * usage: pairs http|resp PORT CONNECTIONS SECONDS
  * Prints pairs a second, the middle and the 99th of 100 times of a pair in ms,
@@ -55,9 +56,10 @@ static uint64_t now_ns(void)
 static void write_http(char *out, const char *route, int number, bool expiry)
 {
     char body[256];
-    int size = snprintf(
-        body, sizeof body, "{\"resourceId\":\"r%d\",\"lockOwner\":\"o%d\"%s}",
-        number, number, expiry ? ",\"expiryInSeconds\":60" : "");
+    int size = snprintf(body, sizeof body,
+                        "{\"resourceId\":\"r%d-%d\",\"lockOwner\":\"o%d\"%s}",
+                        (int)getpid(), number, number,
+                        expiry ? ",\"expiryInSeconds\":60" : "");
     (void)snprintf(out, TEXT_MAX,
                    "POST /v1.0-alpha1/%s/lockstore HTTP/1.1\r\nHost: k\r\n"
                    "Content-Length: %d\r\n\r\n%s",
@@ -77,7 +79,7 @@ static void write_requests(struct connection *connection, int number)
         write_http(connection->requests[1], "unlock", number, false);
         return;
     }
-    int key_size = snprintf(key, sizeof key, "r%d", number);
+    int key_size = snprintf(key, sizeof key, "r%d-%d", (int)getpid(), number);
     int owner_size = snprintf(owner, sizeof owner, "o%d", number);
     (void)snprintf(connection->requests[0], TEXT_MAX,
                    "*6\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n$2\r\nNX\r\n"
