@@ -378,6 +378,36 @@ def bench_check(kan_binary, options):
     return checker.bench(kan_binary, ROOT, min(options.rounds, 3), progress)
 
 
+def bench_sim(kan_binary, _options):
+    """Events a second of CPU: a model of locks, and the driver that ships."""
+    result = {}
+    for name, args in (("lock", ["lock", "--seeds", "50000"]),
+                       ("snowflake, real driver",
+                        ["snowflake", "--set", "fixed=1", "--seeds", "1000"])):
+        progress(f"sim: {name}")
+        said, cpu = checker.cpu_of([os.path.abspath(kan_binary), "sim", *args,
+                                    "-o", "json"])
+        events = json.loads(said)["events"]
+        result[name] = {"events": events, "cpu": cpu, "per_s": events / cpu}
+        progress("")
+        print(f"sim, {name:<30} {events / cpu / 1e6:.2f} M events a second"
+              + (" (reach 1)" if name == "lock" else ""))
+    return result
+
+
+def bench_history(kan_binary, options):
+    """The folder given by --histories; history.py tells more."""
+    if not options.histories:
+        print("history: left out; --histories FOLDER times a folder of logs")
+        return None
+    command = [sys.executable, os.path.join(HERE, "history.py"), kan_binary,
+               options.histories]
+    if options.rival:
+        command += ["--rival", options.rival]
+    subprocess.run(command, check=True)
+    return {"folder": options.histories}
+
+
 def bench_memory(kan_binary, options):
     kan = Kan(kan_binary)
     try:
@@ -455,8 +485,10 @@ def main():
     parser.add_argument("--memory-seconds", type=int, default=60)
     parser.add_argument("--no-million", dest="million", action="store_false",
                         help="do not fill a million keys to time the start")
+    parser.add_argument("--histories", help="a folder of recorded histories")
+    parser.add_argument("--rival", help="another checker: see history.py")
     parser.add_argument("--only", default="size,start,memory,get,save,lock,"
-                        "check")
+                        "check,sim,history")
     options = parser.parse_args()
     result = {"machine": machine(options.kan)}
     print(f"\n{'':<34} {'':<18} {'a second':>9} {'CPU us':>8} {'p50 ms':>8} "
