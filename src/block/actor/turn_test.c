@@ -394,13 +394,28 @@ static void test_crashes(void **state)
     check_why(run(place, DIVIDE), TURN_CRASHED,
               "tally: add: divided by zero, or a number too large (SIGFPE", "");
     check_why(run(place, ABORT), TURN_CRASHED, "tally: add: aborted", "");
+    /* And on it goes. */
+    place->add.amount = 1;
+    assert_int_equal(run(place, ADD)->end, TURN_DONE);
+}
+
+/* A stack without end. The thread sanitizer keeps a stack of calls of its own,
+ * which such a handler runs over first, and dies of it. */
+static void test_deep(void **state)
+{
+#ifdef TURN_THREAD_SANITIZER
+    (void)state;
+    skip();
+#else
+    struct place *place = *state;
+
     check_why(run(place, DEEP), TURN_CRASHED,
               "tally: add: touched memory that is not its own (SIGSEGV at ",
               "");
     assert_non_null(run(place, DEEP)->address);
-    /* And on it goes. */
     place->add.amount = 1;
     assert_int_equal(run(place, ADD)->end, TURN_DONE);
+#endif
 }
 
 static void test_overrun(void **state)
@@ -606,25 +621,16 @@ static void test_types(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_step),
-        TEST(test_nothing),
-        TEST(test_send_zero),
-        TEST(test_send_leftover),
-        TEST(test_kinds),
-        TEST(test_start),
-        TEST(test_ends),
-        TEST(test_choices),
-        TEST(test_invalid),
-        TEST(test_other_table),
-        TEST(test_crashes),
-        TEST(test_overrun),
-        TEST(test_twice),
-        TEST(test_twice_times),
-        TEST(test_twice_differs),
-        TEST(test_twice_stack),
-        cmocka_unit_test(test_no_memory),
-        TEST(test_no_memory_run),
-        cmocka_unit_test(test_types),
+        TEST(test_step),          TEST(test_nothing),
+        TEST(test_send_zero),     TEST(test_send_leftover),
+        TEST(test_kinds),         TEST(test_start),
+        TEST(test_ends),          TEST(test_choices),
+        TEST(test_invalid),       TEST(test_other_table),
+        TEST(test_crashes),       TEST(test_deep),
+        TEST(test_overrun),       TEST(test_twice),
+        TEST(test_twice_times),   TEST(test_twice_differs),
+        TEST(test_twice_stack),   cmocka_unit_test(test_no_memory),
+        TEST(test_no_memory_run), cmocka_unit_test(test_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
