@@ -1,0 +1,264 @@
+/* program.h - one version of a contract's type, compiled flat: what its values
+ * look like in memory, and what its steps do to them.
+ *
+ * A program is one block of bytes without pointers in it, made once and then
+ * only read; any number of threads may step it. A step is a function of
+ * (state, arguments, now, id) and allocates nothing. State and arguments are
+ * plain bytes in the layout of their type, canonical: equal values are equal
+ * bytes (padding and what is not used is zero, sets and maps are sorted).
+ *
+ * The layout, each value aligned to its alignment, a whole padded to its own:
+ *   bool      1 byte, 0 or 1
+ *   int       8 bytes, int64_t, whatever its range
+ *   text(n)   uint16_t length, then n bytes, zero behind the length; align 2
+ *   enum      uint16_t, the number of its value
+ *   optional  the value, then 1 byte: 1 when it is there, else all is zero
+ *   record    its fields in order, as a C struct
+ *   set, map  uint16_t count, then its elements from the alignment of an
+ *             element on (map: key, then value, as a struct), sorted by key,
+ *             zero behind count. Order: numbers as numbers, false before
+ *             true, texts by bytes with a prefix before what continues it
+ * A state is the record of the fields; arguments are the record of the
+ * parameters. Generated C has structs of the very same layout. */
+
+#ifndef CONTRACT_PROGRAM_PROGRAM_H
+#define CONTRACT_PROGRAM_PROGRAM_H
+
+#include <kan/base.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "contract/tree/tree.h"
+
+struct program;
+
+enum
+{
+    PROGRAM_ID_SIZE = 32,    /* bytes of the text `id`: hexadecimal */
+    PROGRAM_STEP_NONE = -1,  /* no such step */
+    PROGRAM_BOUNDARY_MAX = 8 /* boundary values of one type */
+};
+
+/* Compile a checked version of a type. KAN_NOMEM; KAN_FULL when the state is
+ * larger than TREE_STATE_BYTES_MAX (a fault of the source says so). Yours:
+ * program_free(). The tree is not needed any more. */
+KAN_MUST_USE enum kan_err program_compile(const struct tree *tree,
+                                          const struct tree_entity *entity,
+                                          struct program **ret_program);
+
+/* NULL is ignored; returns NULL. */
+struct program *program_free(struct program *program);
+
+struct kan_slice program_name(const struct program *program);
+uint32_t program_version(const struct program *program);
+
+/* What the program means: fields, bounds, defaults, steps, guards, invariants.
+ * Views, laws, comments, layout of the text and names of variables that stand
+ * for nothing outside do not count. The same on every machine. */
+struct program_hash
+{
+    uint8_t bytes[16];
+};
+struct program_hash program_hash(const struct program *program);
+
+/* What its views mean, and what the states that they read are. */
+struct program_hash program_view_hash(const struct program *program);
+
+/* The text of this version as formatted, from which the same program can be
+ * compiled again; it is what an engine keeps. Records it uses are in it. */
+struct kan_slice program_text(const struct program *program);
+
+/* --- types of values ------------------------------------------------------ */
+
+/* Types are numbered; 0 is the state. Borrowed from the program. */
+struct program_type
+{
+    enum tree_type_kind kind;
+    uint32_t size;  /* bytes in memory */
+    uint32_t align; /* 1, 2 or 8 */
+    int64_t min;    /* INT */
+    int64_t max;
+    uint32_t bound;        /* TEXT: bytes; SET, MAP: elements */
+    uint32_t of;           /* OPTIONAL, SET, MAP: type of the value */
+    uint32_t key;          /* MAP */
+    uint32_t member_first; /* RECORD: members; ENUM: names */
+    uint32_t member_count;
+    uint32_t stride; /* SET, MAP: bytes from element to element */
+    uint32_t first;  /* SET, MAP: bytes from the start to the first */
+    uint32_t value;  /* MAP: bytes from an element's start to its value */
+};
+
+struct program_member
+{
+    struct kan_slice name;
+    uint32_t type;    /* RECORD */
+    uint32_t offset;  /* RECORD */
+    bool has_default; /* RECORD of arguments: may be left out */
+};
+
+uint32_t program_type_count(const struct program *program);
+const struct program_type *program_type(const struct program *program,
+                                        uint32_t type);
+/* number is below member_count of type. */
+struct program_member program_member(const struct program *program,
+                                     uint32_t type, uint32_t number);
+
+/* --- steps ---------------------------------------------------------------- */
+
+struct program_step
+{
+    struct kan_slice name;
+    bool internal;
+    uint32_t arguments; /* the type of its arguments, a record */
+};
+
+uint32_t program_step_count(const struct program *program);
+struct program_step program_step(const struct program *program, uint32_t step);
+
+/* The step of that name, or PROGRAM_STEP_NONE. */
+int32_t program_step_find(const struct program *program, struct kan_slice name);
+
+/* Set every argument that has a default, and zero the others: what a caller
+ * starts from. arguments has the size of its type. */
+void program_arguments(const struct program *program, uint32_t step,
+                       void *arguments);
+
+/* The state in which an entity begins. */
+void program_start(const struct program *program, void *state);
+
+/* Whether the starting state satisfies all invariants; tree_check() cannot
+ * tell. The name of one that does not hold, or the empty slice. */
+struct kan_slice program_start_fault(const struct program *program);
+
+static inline uint32_t program_state_size(const struct program *program)
+{
+    return program_type(program, 0)->size;
+}
+
+/* What a step takes from outside beside its arguments; recorded with it. */
+struct program_input
+{
+    int64_t now_ms;           /* ms since 1970 */
+    char id[PROGRAM_ID_SIZE]; /* hexadecimal digits */
+};
+
+enum program_refusal_kind
+{
+    PROGRAM_OK,
+    PROGRAM_GUARD,     /* when */
+    PROGRAM_REQUIRE,   /* text says why */
+    PROGRAM_INVARIANT, /* name says which: the step would leave the type */
+    PROGRAM_BOUND,     /* a number outside the range of name */
+    PROGRAM_OVERFLOW,  /* of 64 bits */
+    PROGRAM_DIVIDE,    /* by zero */
+    PROGRAM_MISSING,   /* the key is not in the map `name` */
+    PROGRAM_FULL,      /* the set or map `name` */
+    PROGRAM_LENGTH     /* a text too long for name */
+};
+
+/* Why a step was refused. Slices are borrowed from the program. */
+struct program_refusal
+{
+    enum program_refusal_kind kind;
+    uint32_t condition;      /* GUARD, REQUIRE, INVARIANT: its number, for
+                              * program_refusal_values(). It tells conditions
+                              * apart within the program */
+    struct kan_slice name;   /* INVARIANT: its name; BOUND, MISSING, FULL,
+                              * LENGTH: the field, as "lines" */
+    struct kan_slice text;   /* REQUIRE: the text behind else */
+    struct kan_slice source; /* the condition, or what could not be computed, as
+                              * written */
+    int64_t value;           /* BOUND: the number */
+    int64_t min;             /* BOUND */
+    int64_t max;             /* BOUND: range; FULL, LENGTH: the bound */
+};
+
+/* Take a step: after is the state that before leads to. Arguments are in the
+ * range of their types. Returns KAN_OK, or KAN_CONFLICT with *refusal, and
+ * then after holds the state as it was when the step was refused (for
+ * program_refusal_values()). before and after do not overlap. */
+KAN_MUST_USE enum kan_err program_take(const struct program *program,
+                                       uint32_t step, const void *before,
+                                       const void *arguments,
+                                       const struct program_input *input,
+                                       void *after,
+                                       struct program_refusal *refusal);
+
+/* Whether the step's guard holds and no require or bound forbids it. */
+bool program_can(const struct program *program, uint32_t step,
+                 const void *state, const void *arguments,
+                 const struct program_input *input);
+
+/* The first invariant that the state breaks, in refusal (kind INVARIANT or
+ * what could not be computed); KAN_OK when none. */
+KAN_MUST_USE enum kan_err program_holds(const struct program *program,
+                                        const void *state,
+                                        struct program_refusal *refusal);
+
+/* {"balance":3,"amount":5}: the fields and parameters that the refused
+ * condition names, as they were. {} when it names none. */
+void program_refusal_values(const struct program *program,
+                            const struct program_refusal *refusal,
+                            uint32_t step, const void *state,
+                            const void *arguments, struct buffer *out);
+
+/* One sentence: "insufficient funds", "deposit needs status == open". */
+void program_refusal_text(const struct program *program,
+                          const struct program_refusal *refusal, uint32_t step,
+                          struct buffer *out);
+
+/* Which fields a step may read and may write, as bits of their numbers in
+ * words of 64; TREE_FIELDS_MAX / 64 words each. */
+void program_step_fields(const struct program *program, uint32_t step,
+                         uint64_t *reads, uint64_t *writes);
+
+/* --- values as bytes, JSON and numbers (value.c, value_json.c) ------------ */
+
+/* Append the value as kept on disk: short, the same on every machine. */
+void program_save(const struct program *program, uint32_t type,
+                  const void *value, struct buffer *out);
+
+/* Take a value from the head of *bytes. KAN_CORRUPT when what is there is no
+ * canonical value of the type; value is untouched then. */
+KAN_MUST_USE enum kan_err program_load(const struct program *program,
+                                       uint32_t type, struct kan_slice *bytes,
+                                       void *value);
+
+/* As JSON: bool; int as a number, beyond 2^53 as a string; text, enum as
+ * strings; none as null; record as an object; set as an array; map as an object
+ * with keys as text. */
+void program_json(const struct program *program, uint32_t type,
+                  const void *value, struct buffer *out);
+
+/* Read JSON. value holds the defaults before (program_arguments(), or zeroed);
+ * unknown fields, missing fields without a default, wrong types and values out
+ * of range are KAN_INVALID with one line in why, which begins with the path:
+ * "lines.apple: 100 is not in 1 .. 99". Integers may be strings of digits. */
+KAN_MUST_USE enum kan_err program_read_json(const struct program *program,
+                                            uint32_t type,
+                                            const struct json_tree *json,
+                                            const struct json_node *node,
+                                            void *value, struct buffer *why);
+
+/* Whether bytes laid out as type are a canonical value of it. */
+bool program_valid(const struct program *program, uint32_t type,
+                   const void *value);
+
+/* Boundary values of a type, number from 0, at most PROGRAM_BOUNDARY_MAX; false
+ * when there is no such number. For numbers: both ends, those beside them, and
+ * zero, one and what the program compares them with, as far as in range. */
+bool program_boundary(const struct program *program, uint32_t type,
+                      uint32_t number, void *value);
+
+/* The n-th way to fill a record with boundary values, all combinations of its
+ * members in turn, the first members changing fastest; false beyond the last. */
+bool program_boundary_arguments(const struct program *program, uint32_t step,
+                                uint64_t number, void *arguments);
+
+/* Any value of the type, each draw from choose(data, n): a number below n. */
+typedef uint64_t program_choose_cb(void *data, uint64_t n);
+void program_any(const struct program *program, uint32_t type,
+                 program_choose_cb *choose, void *data, void *value);
+
+#endif /* CONTRACT_PROGRAM_PROGRAM_H */
