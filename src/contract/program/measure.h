@@ -69,7 +69,8 @@ struct program_column program_column(const struct program *program,
 
 /* What one event, or one entity in this state, gives to the column: false when
  * nothing. COUNT gives 1. For LAST *ret_value is not set: ask
- * program_column_last(). An expression that cannot be computed gives nothing. */
+ * program_column_last(). An expression that cannot be computed gives nothing.
+ */
 bool program_column_event(const struct program *program, uint32_t column,
                           uint32_t step, const void *arguments,
                           int64_t *ret_value);

@@ -19,7 +19,20 @@
  *             zero behind count. Order: numbers as numbers, false before
  *             true, texts by bytes with a prefix before what continues it
  * A state is the record of the fields; arguments are the record of the
- * parameters. Generated C has structs of the very same layout. */
+ * parameters. Generated C has structs of the very same layout.
+ *
+ * What a step does, where the language leaves it open:
+ *   - Statements run one after the other on the state after: an expression
+ *     reads what the statements before it have written. The guard comes first.
+ *   - In `place = value` the value is computed and its bounds are checked, then
+ *     the place is looked for (a missing key), then it is written: a refused
+ *     assignment has changed nothing. In `place += value` the place is read
+ *     first. A key is checked against the map's key type after the value.
+ *   - Operands are computed from left to right. get(...) computes all of its
+ *     arguments, also the one that it does not need; and, or, => and if do not.
+ *   - A bound of a member is named with its path, without keys: "lines.count".
+ *     A key or an element out of its range is named as its map or set.
+ *   - `id` has PROGRAM_ID_SIZE bytes, whatever they are. */
 
 #ifndef CONTRACT_PROGRAM_PROGRAM_H
 #define CONTRACT_PROGRAM_PROGRAM_H
@@ -41,8 +54,9 @@ enum
 };
 
 /* Compile a checked version of a type. KAN_NOMEM; KAN_FULL when the state is
- * larger than TREE_STATE_BYTES_MAX (a fault of the source says so). Yours:
- * program_free(). The tree is not needed any more. */
+ * larger than TREE_STATE_BYTES_MAX, or the program than a program may be (a
+ * fault of the source says so); KAN_INVALID when a default cannot be computed.
+ * Yours: program_free(). The tree is not needed any more. */
 KAN_MUST_USE enum kan_err program_compile(const struct tree *tree,
                                           const struct tree_entity *entity,
                                           struct program **ret_program);
@@ -55,7 +69,9 @@ uint32_t program_version(const struct program *program);
 
 /* What the program means: fields, bounds, defaults, steps, guards, invariants.
  * Views, laws, comments, layout of the text and names of variables that stand
- * for nothing outside do not count. The same on every machine. */
+ * for nothing outside do not count, nor do the names of invariants and what a
+ * require says: no state depends on them. The order of fields and steps counts.
+ * The same on every machine. */
 struct program_hash
 {
     uint8_t bytes[16];
@@ -161,9 +177,10 @@ enum program_refusal_kind
 struct program_refusal
 {
     enum program_refusal_kind kind;
-    uint32_t condition;      /* GUARD, REQUIRE, INVARIANT: its number, for
+    uint32_t condition;      /* of every kind: its number, for
                               * program_refusal_values(). It tells conditions
-                              * apart within the program */
+                              * apart within the program. Of an upgrade: of the
+                              * version that is reached, or UINT32_MAX */
     struct kan_slice name;   /* INVARIANT: its name; BOUND, MISSING, FULL,
                               * LENGTH: the field, as "lines" */
     struct kan_slice text;   /* REQUIRE: the text behind else */
@@ -175,9 +192,11 @@ struct program_refusal
 };
 
 /* Take a step: after is the state that before leads to. Arguments are in the
- * range of their types. Returns KAN_OK, or KAN_CONFLICT with *refusal, and
- * then after holds the state as it was when the step was refused (for
- * program_refusal_values()). before and after do not overlap. */
+ * range of their types, and before satisfies all invariants: only those are
+ * judged that read what the step may have written. Returns KAN_OK, or
+ * KAN_CONFLICT with *refusal, and then after holds the state as it was when the
+ * step was refused (for program_refusal_values()). before and after do not
+ * overlap. */
 KAN_MUST_USE enum kan_err program_take(const struct program *program,
                                        uint32_t step, const void *before,
                                        const void *arguments,
@@ -209,7 +228,9 @@ void program_refusal_text(const struct program *program,
                           struct buffer *out);
 
 /* Which fields a step may read and may write, as bits of their numbers in
- * words of 64; TREE_FIELDS_MAX / 64 words each. */
+ * words of 64; TREE_FIELDS_MAX / 64 words each. Reads are those of the guard,
+ * of the statements and of the invariants that the step may break; a field that
+ * is written in part is read too. */
 void program_step_fields(const struct program *program, uint32_t step,
                          uint64_t *reads, uint64_t *writes);
 
@@ -234,12 +255,18 @@ void program_json(const struct program *program, uint32_t type,
 /* Read JSON. value holds the defaults before (program_arguments(), or zeroed);
  * unknown fields, missing fields without a default, wrong types and values out
  * of range are KAN_INVALID with one line in why, which begins with the path:
- * "lines.apple: 100 is not in 1 .. 99". Integers may be strings of digits. */
+ * "lines.apple: 100 is not in 1 .. 99"; what value holds is then undefined.
+ * Integers may be strings of digits. */
 KAN_MUST_USE enum kan_err program_read_json(const struct program *program,
                                             uint32_t type,
                                             const struct json_tree *json,
                                             const struct json_node *node,
                                             void *value, struct buffer *why);
+
+/* For humans, on one line: 3, open, "ann", none, {"apple": 3}; a long text says
+ * how it begins and how long it is. */
+void program_print(const struct program *program, uint32_t type,
+                   const void *value, struct buffer *out);
 
 /* Whether bytes laid out as type are a canonical value of it. */
 bool program_valid(const struct program *program, uint32_t type,
@@ -252,7 +279,8 @@ bool program_boundary(const struct program *program, uint32_t type,
                       uint32_t number, void *value);
 
 /* The n-th way to fill a record with boundary values, all combinations of its
- * members in turn, the first members changing fastest; false beyond the last. */
+ * members in turn, the first members changing fastest; false beyond the last.
+ */
 bool program_boundary_arguments(const struct program *program, uint32_t step,
                                 uint64_t number, void *arguments);
 

@@ -41,6 +41,8 @@ struct source
     struct source_fault faults[SOURCE_FAULTS_MAX];
     uint32_t fault_count;
     uint32_t faults_more; /* found beyond the limit */
+    uint32_t *lines;      /* where each begins */
+    uint32_t line_count;
 };
 
 /* name and text are copied. KAN_NOMEM; KAN_FULL for a text beyond the limit. */

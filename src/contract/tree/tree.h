@@ -76,7 +76,9 @@ struct tree_field
     struct tree_name name;
     struct tree_type *type;  /* of a saga's parameter: NULL when it is an
                               * entity; then entity says of which type */
-    struct tree_expr *value; /* default, or NULL */
+    struct tree_expr *value; /* default, or NULL. Checked: NUMBER, STRING,
+                              * TRUTH, NONE, NAMED (a constant) or a LITERAL
+                              * of those; sums are folded to a NUMBER */
     struct tree_name entity;
     /* checked: */
     uint32_t place;                /* in its list, from 0 */
@@ -170,7 +172,11 @@ struct tree_expr
     struct tree_type *type;      /* of its value. Where an optional is expected
                                   * and one of what it holds is given, the type
                                   * is the latter's: whoever expects wraps it.
-                                  * The type of NONE is the optional expected */
+                                  * The type of NONE is the optional expected.
+                                  * An IF of which an optional is expected has
+                                  * that type, and its branches may be of what
+                                  * it holds. What is computed is an int of all
+                                  * 64 bits */
     enum tree_meaning meaning;   /* NAMED */
     uint32_t place;              /* NAMED: see above; MEMBER: of the field */
     enum tree_function function; /* CALL */
@@ -408,7 +414,8 @@ struct tree_entity *tree_entity(const struct tree *tree, struct kan_slice name,
                                 uint32_t version);
 
 /* Whether a value of the type `from` is always one of the type `to`: used for
- * copies in upgrades and for compat. */
+ * copies in upgrades and for compat. Values of an enum are the same by name:
+ * their numbers may differ. */
 bool tree_type_fits(const struct tree_type *from, const struct tree_type *to);
 
 /* The type in words, as written: "int(0 .. 99)". */
