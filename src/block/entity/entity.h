@@ -16,7 +16,10 @@
  *                   snapshot is newest, and whether it is deleted or erased
  *   "s" id 0 n      the state behind event n, each ENTITY_SNAPSHOT_EVERY
  *                   events, with the program's hash
- *   "p" version     the program of a version: its hash and its text */
+ *   "p" version     the program of a version: its hash and its text
+ *   "x" id          an erasure under way: what is before the tombstone is
+ *                   being deleted
+ *   "v"             a mark of block/view, so that the feed reports it */
 
 #ifndef BLOCK_ENTITY_ENTITY_H
 #define BLOCK_ENTITY_ENTITY_H
