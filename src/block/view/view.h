@@ -21,7 +21,7 @@ struct view_options
     struct engine *engine;
     struct entity_host *entities; /* borrowed until the host is closed; ready */
     struct kan_slice prefix;      /* copied: "view||kan||" */
-    uint64_t keep_ms;             /* how often totals are kept; 0 means 1,000 */
+    uint64_t keep_ms;             /* how often totals are kept; 0 means 100 */
     void *data;
     entity_trouble_cb *trouble; /* or NULL */
 };
