@@ -4,12 +4,13 @@
  * what is done again after a crash. saga.c carries them out: a saga's progress
  * is written in the very commit of the step that it tells of (entity_extra),
  * so that no step is lost or taken twice whatever crashes. Guarantees K-SAGA-n:
- * docs/guarantees/entity.md. */
+ * docs/guarantees/saga.md. */
 
 #ifndef BLOCK_SAGA_SAGA_H
 #define BLOCK_SAGA_SAGA_H
 
 #include "block/entity/entity.h"
+#include "block/saga/saga_core.h"
 
 struct saga_host;
 
@@ -36,14 +37,6 @@ KAN_MUST_USE enum kan_err saga_host_new(const struct saga_options *options,
                                         struct buffer *why);
 void saga_host_close(struct saga_host *host, void *data, env_close_cb *cb);
 
-enum saga_status
-{
-    SAGA_RUNNING, /* forwards */
-    SAGA_UNDOING,
-    SAGA_DONE,
-    SAGA_UNDONE /* all is undone; reason says why */
-};
-
 /* A saga as the outside sees it. */
 struct saga_state
 {
@@ -54,6 +47,7 @@ struct saga_state
     struct kan_slice json;    /* its parameters */
     struct kan_slice reason;  /* of the refusal: one sentence; or empty */
     struct kan_slice refused; /* "to.deposit"; or empty */
+    uint32_t refused_step;    /* its number; SAGA_STEP_NONE */
     uint64_t revision;        /* of its last progress */
 };
 
@@ -64,10 +58,10 @@ void saga_state_json(const struct contract *contract,
 
 enum saga_outcome
 {
-    SAGA_ENDED, /* state.status is DONE or UNDONE */
+    SAGA_ENDED, /* state.status is DONE or UNDONE; of a read: any */
     SAGA_NO_SAGA,
-    SAGA_NOTFOUND, /* reads */
-    SAGA_ID_INVALID,
+    SAGA_NOTFOUND,     /* reads */
+    SAGA_ID_INVALID,   /* too long, not UTF-8, or with control characters */
     SAGA_BODY_INVALID, /* text: the path of the field, and why */
     SAGA_REFUSED,      /* by a require of its own: text; nothing was begun */
     SAGA_REUSED,       /* the id is another saga's, or had another body */
