@@ -19,35 +19,6 @@ static enum kan_err open_module(struct actors *actors, const char *path,
     return KAN_OK;
 }
 
-/* The engine of the one store that is for actors. */
-static enum kan_err find_engine(const struct stores *stores, const char *module,
-                                struct engine **ret_engine, struct buffer *why)
-{
-    const struct store *found = NULL;
-    for (uint32_t i = 0; i < stores->count; i++) {
-        const struct store *store = &stores->stores[i];
-        if (!store->state || !store->component->actor_state_store)
-            continue;
-        if (found) {
-            buffer_print(why,
-                         "the components '%s' and '%s' both have "
-                         "actorStateStore; actors are kept in one of them",
-                         found->component->name, store->component->name);
-            return KAN_INVALID;
-        }
-        found = store;
-    }
-    if (!found) {
-        buffer_print(why,
-                     "'%s' needs a store for its actors: set actorStateStore "
-                     "to \"true\" in one state component",
-                     module);
-        return KAN_INVALID;
-    }
-    *ret_engine = found->engine;
-    return KAN_OK;
-}
-
 static void on_trouble(void *data, const char *text)
 {
     const struct actors *actors = data;
@@ -93,7 +64,7 @@ enum kan_err actors_open(struct actors *actors, const struct settings *settings,
         err = open_module(actors, paths->values[i], why);
     if (err != KAN_OK || paths->count == 0)
         return err;
-    err = find_engine(stores, paths->values[0], &engine, why);
+    err = stores_actor_engine(stores, paths->values[0], &engine, why);
     if (err == KAN_OK && settings->record)
         err = recording_open(actors->env, actors->log, settings->record,
                              paths->values[0], &actors->recording, why);

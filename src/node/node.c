@@ -6,7 +6,7 @@
  * blocking: still serving, for --dapr-block-shutdown-duration;
  * stopping: the app has been told to end; its last calls are still served;
  * draining: no new connections, requests under way end;
- * closing: actors, then stores, and app and signals are closed.
+ * closing: contracts, actors, then stores, and app and signals are closed.
  * A second signal waits for nothing more. */
 
 #include "node/node.h"
@@ -16,6 +16,7 @@
 #include "base/assert.h"
 #include "node/actors.h"
 #include "node/app.h"
+#include "node/contracts.h"
 #include "node/resource.h"
 #include "node/stores.h"
 #include "serve/http/serve.h"
@@ -47,6 +48,7 @@ struct node
     struct component_set components;
     struct stores stores;
     struct actors actors;
+    struct contracts contracts;
     struct serve *serve;
     uint32_t api_count; /* the API's listeners, from number 0 on */
     struct app *app;
@@ -93,6 +95,9 @@ static enum kan_err load(struct node *node, struct buffer *why)
                                    &node->scope, settings->data_dir, why);
     if (err == KAN_OK)
         err = actors_open(&node->actors, settings, &node->stores, why);
+    if (err == KAN_OK)
+        err = contracts_open(&node->contracts, settings, &node->stores,
+                             &node->actors, why);
     return err;
 }
 
@@ -247,6 +252,12 @@ static void on_actors_closed(void *data)
     stores_close(&node->stores, node, on_part_closed);
 }
 
+static void on_contracts_closed(void *data)
+{
+    struct node *node = data;
+    actors_close(&node->actors, node, on_actors_closed);
+}
+
 /* Told here, since its end may come too late to be heard of. */
 static void kill_app(struct node *node)
 {
@@ -260,7 +271,7 @@ static void kill_app(struct node *node)
 static void close_rest(struct node *node)
 {
     node->phase = CLOSING;
-    node->closing = 1; /* actors and stores */
+    node->closing = 1; /* contracts, actors and stores */
     for (int i = 0; i < SIGNALS; i++) {
         if (!node->signals[i])
             continue;
@@ -272,7 +283,7 @@ static void close_rest(struct node *node)
         kill_app(node);
         app_close(node->app, node, on_part_closed);
     }
-    actors_close(&node->actors, node, on_actors_closed);
+    contracts_close(&node->contracts, node, on_contracts_closed);
 }
 
 static void on_serve_closed(void *data)
@@ -343,6 +354,11 @@ static void stop(struct node *node, int signal)
 static void on_signal(void *data, int signal)
 {
     struct node *node = data;
+    if (signal == SIGHUP && node->settings->contracts.count) {
+        log_line(node->log, LOG_INFO, "reading the contracts again");
+        contracts_reload(&node->contracts);
+        return;
+    }
     if (signal == SIGHUP && !app_running(node->app)) {
         log_line(node->log, LOG_INFO, "hang-up ignored");
         return;
@@ -492,6 +508,7 @@ static enum kan_err make_serve(struct node *node)
         .actors = node->actors.host,
         .modules = node->actors.exports,
         .module_count = node->actors.count,
+        .contracts = settings->contracts.count ? &node->contracts.shown : NULL,
         .skipped = node->components.skipped,
         .skipped_count = node->components.skipped_count,
         .app = {.port =
@@ -549,23 +566,29 @@ static void say_actors(struct node *node, struct buffer *line)
     }
 }
 
+/* A call that works: a step of a contract, or a key saved. */
 static void say_try(struct node *node, struct buffer *line)
 {
     const char *address = serve_address(node->serve, 0);
     const struct settings *settings = node->settings;
-    if (node->stores.state_count == 0)
-        return;
-    buffer_append_text(line, "; try: curl ");
-    if (settings->unix_domain_socket)
-        buffer_print(line, "--unix-socket %s http://kan", address);
-    else
-        buffer_print(line, "http://%s", address);
-    buffer_print(
-        line,
-        "/v1.0/state/%s %s-d "
-        "'[{\"key\":\"hello\",\"value\":\"world\"}]'",
-        node->stores.states[0].name,
-        settings->api_token ? "-H \"dapr-api-token: $DAPR_API_TOKEN\" " : "");
+    struct buffer call = BUFFER_INIT;
+    contracts_try(&node->contracts, &call);
+    if (!call.size && node->stores.state_count)
+        buffer_print(&call,
+                     "/v1.0/state/%s -d "
+                     "'[{\"key\":\"hello\",\"value\":\"world\"}]'",
+                     node->stores.states[0].name);
+    if (call.size) {
+        buffer_append_text(line, "; try: curl ");
+        if (settings->api_token)
+            buffer_append_text(line, "-H \"dapr-api-token: $DAPR_API_TOKEN\" ");
+        if (settings->unix_domain_socket)
+            buffer_print(line, "--unix-socket %s http://kan", address);
+        else
+            buffer_print(line, "http://%s", address);
+        buffer_append(line, buffer_slice(&call));
+    }
+    buffer_fini(&call);
 }
 
 static void say_addresses(const struct node *node, struct buffer *line)
@@ -585,6 +608,7 @@ static void say_ready(struct node *node)
     say_kind(node, &line, false, "state");
     say_kind(node, &line, true, "locks");
     say_actors(node, &line);
+    contracts_say(&node->contracts, &line);
     say_try(node, &line);
     buffer_append_byte(&line, '\n');
     if (!buffer_failed(&line))
@@ -644,6 +668,7 @@ enum kan_err node_run(const struct node_options *options, struct buffer *why,
                         .log = options->log,
                         .stores = {.env = options->env},
                         .actors = {.env = options->env, .log = options->log},
+                        .contracts = {.env = options->env, .log = options->log},
                         .scope = {.env = options->env,
                                   .log = options->log,
                                   .app_id = options->settings->app_id,

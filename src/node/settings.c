@@ -415,25 +415,33 @@ static enum kan_err settle(struct settings *settings, struct buffer *why)
     return KAN_OK;
 }
 
-/* A word that is no flag: a module. */
+static bool ends_in(const char *word, const char *end)
+{
+    size_t size = strlen(word);
+    size_t more = strlen(end);
+    return size > more && strcmp(word + size - more, end) == 0;
+}
+
+/* A word that is no flag: a contract or a module. */
 static enum kan_err take_word(struct settings *settings, const char *word,
                               struct buffer *why)
 {
-    struct settings_list *modules = &settings->modules;
-    size_t size = strlen(word);
-    if (size <= 3 || strcmp(word + size - 3, ".so") != 0) {
+    bool contract = ends_in(word, ".kan");
+    struct settings_list *list =
+        contract ? &settings->contracts : &settings->modules;
+    if (!contract && !ends_in(word, ".so")) {
         buffer_print(why,
-                     "unexpected '%s'; a module with actors ends in .so, and "
-                     "the app's command stands behind --",
+                     "unexpected '%s'; a module with actors ends in .so, a "
+                     "contract in .kan, and the app's command stands behind --",
                      word);
         return KAN_INVALID;
     }
-    if (modules->count == SETTINGS_LIST_MAX) {
-        buffer_print(why, "'%s' is one module too many; at most %d are served",
-                     word, SETTINGS_LIST_MAX);
+    if (list->count == SETTINGS_LIST_MAX) {
+        buffer_print(why, "'%s' is one %s too many; at most %d are served",
+                     word, contract ? "contract" : "module", SETTINGS_LIST_MAX);
         return KAN_INVALID;
     }
-    modules->values[modules->count++] = word;
+    list->values[list->count++] = word;
     return KAN_OK;
 }
 

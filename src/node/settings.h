@@ -56,8 +56,9 @@ struct settings
     uint64_t answer_timeout_ms;
 
     const char *data_dir;
-    const char *record;           /* a file for what actors do; NULL: none */
-    struct settings_list modules; /* shared objects with actors */
+    const char *record;             /* a file for what actors do; NULL: none */
+    struct settings_list modules;   /* shared objects with actors */
+    struct settings_list contracts; /* contract files */
     uint64_t grace_ms;
     uint64_t block_shutdown_ms;
 

@@ -84,17 +84,20 @@ static void flags_come_with_one_dash_or_two(void **state)
     buffer_fini(&why);
 }
 
-static void words_that_end_in_so_are_modules(void **state)
+static void words_are_modules_and_contracts(void **state)
 {
     (void)state;
     struct settings s;
     struct buffer why = BUFFER_INIT;
     const char *words[WORDS_MAX];
-    char line[] = "./a.so -H 0 b.so -- c.so";
+    char line[] = "./a.so -H 0 a.kan b.so x/b.kan -- c.so";
     assert_int_equal(parse_line(&s, line, words, &why), KAN_OK);
     assert_int_equal(s.modules.count, 2);
     assert_string_equal(s.modules.values[0], "./a.so");
     assert_string_equal(s.modules.values[1], "b.so");
+    assert_int_equal(s.contracts.count, 2);
+    assert_string_equal(s.contracts.values[0], "a.kan");
+    assert_string_equal(s.contracts.values[1], "x/b.kan");
     assert_string_equal(s.command[0], "c.so");
     assert_null(s.record);
     char recorded[] = "--record run.path a.so";
@@ -174,14 +177,19 @@ static void a_wrong_line_is_refused_in_one_line(void **state)
          "--log-as-json is 'maybe'; expected true or false"},
         {"--log-level loud",
          "--log-level is 'loud'; expected debug, info, warn, error or fatal"},
+        {".kan",
+         "unexpected '.kan'; a module with actors ends in .so, a contract in "
+         ".kan, and the app's command stands behind --"},
         {".so",
-         "unexpected '.so'; a module with actors ends in .so, and the "
+         "unexpected '.so'; a module with actors ends in .so, a contract in "
+         ".kan, and the "
          "app's command stands behind --"},
         {"--record r.path", "--record writes down one module, and 0 are given"},
         {"--record r.path a.so b.so",
          "--record writes down one module, and 2 are given"},
         {"node app.js",
-         "unexpected 'node'; a module with actors ends in .so, and the app's "
+         "unexpected 'node'; a module with actors ends in .so, a contract in "
+         ".kan, and the app's "
          "command stands behind --"},
         {"--app-port 3500",
          "--app-port and --dapr-http-port are both 3500; give the app a port "
@@ -238,7 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_dapr),
         cmocka_unit_test(flags_come_with_one_dash_or_two),
-        cmocka_unit_test(words_that_end_in_so_are_modules),
+        cmocka_unit_test(words_are_modules_and_contracts),
         cmocka_unit_test(a_letter_may_be_joined_to_its_value),
         cmocka_unit_test(flags_without_effect_are_noted),
         cmocka_unit_test(a_wrong_line_is_refused_in_one_line),

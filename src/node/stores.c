@@ -160,6 +160,34 @@ enum kan_err stores_open(struct stores *stores, const struct component_set *set,
     return KAN_OK;
 }
 
+enum kan_err stores_actor_engine(const struct stores *stores, const char *what,
+                                 struct engine **ret_engine, struct buffer *why)
+{
+    const struct store *found = NULL;
+    for (uint32_t i = 0; i < stores->count; i++) {
+        const struct store *store = &stores->stores[i];
+        if (!store->state || !store->component->actor_state_store)
+            continue;
+        if (found) {
+            buffer_print(why,
+                         "the components '%s' and '%s' both have "
+                         "actorStateStore; actors are kept in one of them",
+                         found->component->name, store->component->name);
+            return KAN_INVALID;
+        }
+        found = store;
+    }
+    if (!found) {
+        buffer_print(why,
+                     "'%s' needs a store for its actors: set actorStateStore "
+                     "to \"true\" in one state component",
+                     what);
+        return KAN_INVALID;
+    }
+    *ret_engine = found->engine;
+    return KAN_OK;
+}
+
 void stores_note(struct stores *stores, const char *text)
 {
     for (uint32_t i = 0; i < stores->count; i++) {

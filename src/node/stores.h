@@ -45,6 +45,14 @@ KAN_MUST_USE enum kan_err stores_open(struct stores *stores,
                                       const struct component_scope *scope,
                                       const char *data_dir, struct buffer *why);
 
+/* The engine of the one store that is for actors and entities. KAN_INVALID, and
+ * one line in why, when there is none, or more than one; what is what needs
+ * it, for that line. */
+KAN_MUST_USE enum kan_err stores_actor_engine(const struct stores *stores,
+                                              const char *what,
+                                              struct engine **ret_engine,
+                                              struct buffer *why);
+
 /* Tell whoever finds a file locked how to reach us. */
 void stores_note(struct stores *stores, const char *text);
 

@@ -221,6 +221,12 @@ enum kan_err http_answer_piece(struct http_exchange *exchange,
     return KAN_OK;
 }
 
+void http_answer_unready(struct http_exchange *exchange)
+{
+    kan_assert(exchange->state == EXCHANGE_HANDLING && exchange->begun);
+    exchange->ready_cb = NULL;
+}
+
 void http_answer_end(struct http_exchange *exchange)
 {
     kan_assert(exchange->state == EXCHANGE_HANDLING && exchange->begun);

@@ -110,6 +110,10 @@ KAN_MUST_USE enum kan_err http_answer_piece(struct http_exchange *exchange,
                                             http_ready_cb *ready_cb);
 void http_answer_end(struct http_exchange *exchange);
 
+/* Take back the ready_cb that is owed, if one is: it does not run, and a last
+ * piece may be given. */
+void http_answer_unready(struct http_exchange *exchange);
+
 /* Instead of http_answer() or http_answer_end(): break the connection off, so
  * that the client can see that the answer is not whole. */
 void http_answer_abort(struct http_exchange *exchange);

@@ -41,10 +41,11 @@ class Answer:
 class Daemon:
     """Start with Daemon(args), end with stop(); or use it in a `with`.
 
-    The data directory is a temporary one, kept over restarts.
+    The data directory is a temporary one, kept over restarts. files are
+    written beside it before the start, text by name.
     """
 
-    def __init__(self, *args, env=None, command=None):
+    def __init__(self, *args, env=None, command=None, files=None):
         self.args = list(args)
         self.env = dict(os.environ, **(env or {}))
         self.env.pop("NAMESPACE", None)
@@ -53,7 +54,14 @@ class Daemon:
         self.command = command
         self.folder = tempfile.mkdtemp(prefix="kan-api-")
         self.process = None
-        self.start()
+        for name, text in (files or {}).items():
+            with open(os.path.join(self.folder, name), "w") as file:
+                file.write(text)
+        try:
+            self.start()
+        except RuntimeError:
+            shutil.rmtree(self.folder)
+            raise
 
     def start(self):
         line = [BINARY, "run", "--dapr-http-port", "0", "--dapr-listen-addresses",

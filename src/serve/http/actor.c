@@ -5,6 +5,7 @@
 #include "base/record.h"
 #include "base/suggest.h"
 #include "serve/http/call.h"
+#include "serve/http/entity.h"
 
 enum
 {
@@ -211,6 +212,14 @@ static bool call_once(struct call *call, struct actor_call *actor)
 void actor_method_call(struct call *call)
 {
     struct actor_call *actor = &call->state.actor;
+    if (entity_type_served(call->serve, call->params[0])) {
+        entity_step_call(call);
+        return;
+    }
+    if (call->serve->options.contracts && !call->serve->options.actors) {
+        entity_fail(call, ENTITY_NO_TYPE, KAN_OK, SLICE(""));
+        return;
+    }
     if (!actors_served(call) || !names_clean(call, 3))
         return;
     memset(actor, 0, sizeof(*actor));

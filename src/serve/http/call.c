@@ -274,6 +274,28 @@ void call_answer_chunked(struct call *call, const char *content_type)
     chunks_go_on(call);
 }
 
+void call_stream_begin(struct call *call, const char *content_type,
+                       struct kan_slice head)
+{
+    check_magic(call, CALL_MAGIC);
+    call_account(call, 200);
+    http_answer_begin(call->exchange, 200, content_type, cors_head(call, head));
+}
+
+void call_stream_end(struct call *call)
+{
+    check_magic(call, CALL_MAGIC);
+    http_answer_end(call->exchange);
+    call_end(call);
+}
+
+void call_stream_abort(struct call *call)
+{
+    check_magic(call, CALL_MAGIC);
+    http_answer_abort(call->exchange);
+    call_end(call);
+}
+
 /* --- errors --------------------------------------------------------------- */
 
 void call_overloaded(struct call *call)

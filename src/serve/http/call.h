@@ -68,7 +68,8 @@ struct serve
     struct list spare;
     uint32_t call_count;
     uint32_t spare_count;
-    struct route_stats *stats; /* one for each route */
+    struct route_stats *stats;           /* one for each route */
+    struct entity_counts *entity_counts; /* steps by type; entity.c's */
 
     bool closing;
     bool closed; /* the server is gone, only calls in stores are left */
@@ -89,6 +90,8 @@ void serve_settle(struct serve *serve);
 
 struct call;
 struct watch;
+struct tail;
+struct lags;
 
 /* Ask what the call waits for to end early. Never answers by itself. */
 typedef void call_cancel_cb(struct call *call);
@@ -118,6 +121,8 @@ struct call
     const struct serve_lock *lock;
     struct call_grant grant;
     struct watch *watch;   /* of lock_watch.c */
+    struct tail *tail;     /* of entity_events.c */
+    struct lags *lags;     /* of entity_view.c */
     struct json_tree tree; /* of the body */
     struct buffer out;     /* the answer's body */
     struct buffer text;    /* its extra head lines, or an error's message */
@@ -142,6 +147,13 @@ struct call
         struct actor_call actor;
         struct actor_look look;
         struct actor_parked parked;
+        struct entity_call step;
+        struct entity_change change;
+        struct entity_read entity;
+        struct entity_events events;
+        struct entity_list entities;
+        struct view_read view;
+        struct saga_call saga;
     } state;
     struct state_op op; /* the one op, when there is one */
 
@@ -183,6 +195,15 @@ void call_answer_json(struct call *call);
 
 /* 200 and call->out, sent chunked, or 503 when it could not be written. */
 void call_answer_chunked(struct call *call, const char *content_type);
+
+/* 200, in pieces that the caller gives as it has them (http_answer_piece() on
+ * call->exchange): begin, and one of the ends. */
+void call_stream_begin(struct call *call, const char *content_type,
+                       struct kan_slice head);
+void call_stream_end(struct call *call);
+
+/* Break the connection off: what was sent is not all. */
+void call_stream_abort(struct call *call);
 
 /* An error, its message as printf. */
 __attribute__((format(printf, 3, 4))) void call_fail(

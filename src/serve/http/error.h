@@ -61,6 +61,27 @@
     XX(RENEW_LOCK, "ERR_RENEW_LOCK", NULL, 500)                                \
     XX(WATCH_LOCK, "ERR_WATCH_LOCK", NULL, 500)                                \
     XX(ACTOR_PARKED, "ERR_ACTOR_PARKED", NULL, 500)                            \
+    XX(CONTRACT_NONE, "ERR_CONTRACT_NOT_SERVED", NULL, 404)                    \
+    XX(ENTITY_NO_TYPE, "ERR_ENTITY_NO_TYPE", NULL, 404)                        \
+    XX(ENTITY_NO_STEP, "ERR_ENTITY_NO_STEP", NULL, 404)                        \
+    XX(ENTITY_NO_VERSION, "ERR_ENTITY_NO_VERSION", NULL, 404)                  \
+    XX(ENTITY_NOT_FOUND, "ERR_ENTITY_NOT_FOUND", NULL, 404)                    \
+    XX(ENTITY_REFUSED, "ERR_ENTITY_REFUSED", NULL, 409)                        \
+    XX(ENTITY_GONE, "ERR_ENTITY_GONE", NULL, 410)                              \
+    XX(ENTITY_STALE, "ERR_ENTITY_STALE", NULL, 412)                            \
+    XX(KEY_REUSED, "ERR_IDEMPOTENCY_KEY_REUSED", NULL, 422)                    \
+    XX(ENTITY_STEP, "ERR_ENTITY_STEP", NULL, 500)                              \
+    XX(ENTITY_READ, "ERR_ENTITY_READ", NULL, 500)                              \
+    XX(ENTITY_CLOSED, "ERR_ENTITY_CLOSED", NULL, 503)                          \
+    XX(EVENTS_SLOW, "ERR_EVENTS_SLOW_READER", NULL, 500)                       \
+    XX(VIEW_NOT_FOUND, "ERR_VIEW_NOT_FOUND", NULL, 404)                        \
+    XX(VIEW_READ, "ERR_VIEW_READ", NULL, 500)                                  \
+    XX(VIEW_BEHIND, "ERR_VIEW_BEHIND", NULL, 504)                              \
+    XX(SAGA_NONE, "ERR_SAGA_NOT_SERVED", NULL, 404)                            \
+    XX(SAGA_NOT_FOUND, "ERR_SAGA_NOT_FOUND", NULL, 404)                        \
+    XX(SAGA_UNDONE, "ERR_SAGA_UNDONE", NULL, 409)                              \
+    XX(SAGA_REFUSED, "ERR_SAGA_REFUSED", NULL, 409)                            \
+    XX(SAGA_FAILED, "ERR_SAGA", NULL, 500)                                     \
     XX(OVERLOADED, "ERR_OVERLOADED", NULL, 503)
 
 enum error_name

@@ -178,11 +178,27 @@ static void write_components(struct buffer *out,
     buffer_append_byte(out, ']');
 }
 
+/* Types of contracts are called as those of actors are. */
+static void write_entities(struct buffer *out,
+                           const struct serve_contracts *contracts)
+{
+    for (uint32_t i = 0; i < contracts->source_count; i++) {
+        const struct contract *contract = contracts->sources[i].contract;
+        for (uint32_t t = 0; t < contract_type_count(contract); t++) {
+            comma(out);
+            buffer_append_byte(out, '{');
+            json_append_name(out, "type");
+            json_append_string(out, contract_type_name(contract, t));
+            buffer_append_byte(out, '}');
+        }
+    }
+}
+
 static void write_actors(struct buffer *out,
                          const struct serve_options *options)
 {
     json_append_name(out, "actorRuntime");
-    if (!options->actors) {
+    if (!options->actors && !options->contracts) {
         buffer_append_text(out, "{\"runtimeStatus\":\"DISABLED\"}");
         return;
     }
@@ -196,6 +212,8 @@ static void write_actors(struct buffer *out,
             text_member(out, "type", options->modules[m]->actors[i]->name);
             buffer_append_byte(out, '}');
         }
+    if (options->contracts)
+        write_entities(out, options->contracts);
     buffer_append_text(out, "]}");
 }
 

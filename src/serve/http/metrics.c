@@ -4,6 +4,7 @@
  * component files, never text of a user. */
 
 #include "serve/http/call.h"
+#include "serve/http/entity.h"
 
 /* Upper bounds of the histogram of times, in ns and as text. The lowest is
  * near what a read from memory takes, the highest near a slow disk's sync. */
@@ -299,6 +300,44 @@ static void write_actors(struct buffer *out, const struct actor_host *actors)
            "Messages that wait in memory.", stats.waiting);
 }
 
+/* --- entities, sagas ------------------------------------------------------ */
+
+static void write_entities(struct buffer *out, const struct serve *serve)
+{
+    const struct serve_contracts *contracts = serve->options.contracts;
+    if (!contracts)
+        return;
+    struct entity_stats stats = entity_stats(contracts->entities);
+    metric_head(out, "kan_entity_requests_total", "counter",
+                "Steps asked for over HTTP, by type and outcome.");
+    entity_counts_write(out, serve);
+    metric(out, "kan_entity_steps_total", "counter",
+           "Steps taken, those of sagas too.", stats.steps);
+    metric(out, "kan_entity_refused_total", "counter", "Steps refused.",
+           stats.refused);
+    metric(out, "kan_entity_commits_total", "counter",
+           "Commits that held the steps.", stats.commits);
+    metric(out, "kan_entity_replays_total", "counter",
+           "Answers by an idempotency key.", stats.replays);
+    metric(out, "kan_entity_opened_total", "counter",
+           "Entities read into memory.", stats.opened);
+    metric(out, "kan_entities_active", "gauge", "Entities in memory.",
+           stats.active);
+    metric(out, "kan_entity_steps_waiting", "gauge",
+           "Steps that wait in memory.", stats.waiting);
+    if (!contracts->sagas)
+        return;
+    struct saga_stats sagas = saga_stats(contracts->sagas);
+    metric_head(out, "kan_sagas_total", "counter", "Sagas that ended.");
+    buffer_print(out,
+                 "kan_sagas_total{outcome=\"done\"} %llu\n"
+                 "kan_sagas_total{outcome=\"undone\"} %llu\n",
+                 (unsigned long long)sagas.done,
+                 (unsigned long long)sagas.undone);
+    metric(out, "kan_sagas_running", "gauge", "Sagas under way.",
+           sagas.running);
+}
+
 /* --- the page ------------------------------------------------------------- */
 
 static void write_build(struct buffer *out, const struct serve_options *options)
@@ -326,9 +365,14 @@ static void write_ready(struct buffer *out, const struct serve *serve)
            serve->ready[SERVE_OUTBOUND]);
 }
 
-void metrics_call(struct call *call)
+static void page_write(struct call *call)
 {
     struct buffer *out = &call->out;
+    if (!call->serve->server) {
+        /* Views were asked first, and Kan has closed meanwhile. */
+        call_overloaded(call);
+        return;
+    }
     write_build(out, &call->serve->options);
     write_ready(out, call->serve);
     write_answers(out, call->serve);
@@ -337,5 +381,11 @@ void metrics_call(struct call *call)
     write_stores(out, call->serve);
     write_locks(out, &call->serve->options);
     write_actors(out, call->serve->options.actors);
+    write_entities(out, call->serve);
     call_answer_chunked(call, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+void metrics_call(struct call *call)
+{
+    entity_view_lags(call, page_write);
 }

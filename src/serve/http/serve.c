@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "serve/http/call.h"
+#include "serve/http/entity.h"
 
 enum
 {
@@ -182,6 +182,7 @@ static void serve_free(struct serve *serve)
     }
     while ((link = list_pop(&serve->extended)) != NULL)
         mem_free(list_entry(link, struct extended, link));
+    entity_counts_free(serve);
     mem_free(serve->stats);
     serve->magic = 0;
     mem_free(serve);

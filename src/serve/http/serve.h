@@ -4,7 +4,8 @@
  * locks, actors, metadata, health, shutdown), answers every other Dapr route
  * with the error that Dapr has for "not configured", and adds Kan's own routes:
  * a list of keys, locks that are waited for and watched, a look at actors,
- * metrics and the log level. docs/api.md lists them all, and the few places
+ * entities of contracts with their events, views and sagas, metrics and the log
+ * level. docs/api.md lists them all, and the few places
  * where an answer departs from Dapr's. */
 
 #ifndef SERVE_HTTP_SERVE_H
@@ -14,8 +15,11 @@
 
 #include "base/log.h"
 #include "block/actor/actor.h"
+#include "block/entity/entity.h"
 #include "block/lock/lock.h"
+#include "block/saga/saga.h"
 #include "block/state/state.h"
+#include "block/view/view.h"
 #include "env/env.h"
 #include "wire/http.h"
 
@@ -48,6 +52,30 @@ enum serve_capability
     SERVE_TRANSACTIONAL = 1 << 1,
     SERVE_TTL = 1 << 2,
     SERVE_ACTOR = 1 << 3 /* ETAG and TRANSACTIONAL */
+};
+
+/* A contract's file, for the list of contracts. */
+struct serve_source
+{
+    const char *name;                /* as given to `kan run` */
+    const struct contract *contract; /* of this file alone */
+};
+
+/* What contracts bring: entities, views and sagas. Borrowed, and read at each
+ * request: whoever made it may change it between callbacks, as a reload does.
+ */
+struct serve_contracts
+{
+    struct entity_host *entities;
+    struct view_host *views; /* NULL: none over all */
+    struct saga_host *sagas; /* NULL: none */
+    struct engine *engine;   /* that they are kept in; NULL: no view lag */
+    const struct serve_source *sources;
+    uint32_t source_count;
+    uint64_t loaded_ms;            /* since 1970: when they were last read */
+    struct kan_slice reload_error; /* why a newer text is not in place; or
+                                    * empty */
+    uint64_t reload_ms;            /* when that was */
 };
 
 /* A component that was found and not loaded, for metadata. */
@@ -108,6 +136,7 @@ struct serve_options
     struct actor_host *actors;               /* NULL: none */
     const struct kan_module *const *modules; /* those that it serves */
     uint32_t module_count;
+    const struct serve_contracts *contracts; /* NULL: none */
     const struct serve_skipped *skipped;
     uint32_t skipped_count;
     struct serve_app app;

@@ -100,6 +100,7 @@ void fixture_start(struct fixture *f, const struct serve_options *given)
     options.actors = f->actors;
     options.modules = f->modules;
     options.module_count = f->actors ? 1 : 0;
+    options.contracts = f->contracts;
     if (!options.store_count) {
         options.stores = f->stores;
         options.store_count = f->states[1] ? 2 : 1;
@@ -121,6 +122,8 @@ void fixture_end(struct fixture *f)
         serve_close(f->serve, 100, &closed, on_closed);
     fixture_run(f, &closed);
     assert_true(closed || f->closed);
+    if (f->end)
+        f->end(f);
     if (f->actors) {
         closed = false;
         actor_host_close(f->actors, &closed, on_closed);
@@ -151,7 +154,7 @@ void fixture_end(struct fixture *f)
 
 /* --- the client ----------------------------------------------------------- */
 
-static void on_read(void *data, enum kan_err err, struct kan_slice bytes)
+void fixture_read(void *data, enum kan_err err, struct kan_slice bytes)
 {
     struct fixture *f = data;
     struct reply *reply = &f->reply;
@@ -180,7 +183,7 @@ static void on_connect(void *data, enum kan_err err, struct env_stream *stream)
     }
     f->stream = stream;
     f->write.data = f;
-    env_stream_read_start(stream, f, on_read);
+    env_stream_read_start(stream, f, fixture_read);
     if (env_stream_write(stream, &f->write, f->request, on_written) != KAN_OK)
         f->ended = true;
 }
@@ -242,7 +245,8 @@ static void reply_check(const struct reply *reply)
 {
     struct json_tree tree = {0};
     if (reply->status < 400 ||
-        !strstr(reply->head, "Content-Type: application/json\r\n"))
+        (!strstr(reply->head, "Content-Type: application/json\r\n") &&
+         !strstr(reply->head, "Content-Type: application/problem+json\r\n")))
         return;
     assert_int_equal(json_parse(reply->body, NULL, &tree), KAN_OK);
     assert_non_null(json_member(&tree, tree.nodes, "errorCode"));

@@ -48,6 +48,8 @@ struct fixture
     uint32_t lock_count;
     const struct kan_module *modules[1];
     struct actor_host *actors;
+    const struct serve_contracts *contracts;
+    void (*end)(struct fixture *f); /* closes what contracts names; or NULL */
     struct serve *serve;
     struct log log;
     uint32_t listener;
@@ -90,6 +92,10 @@ void fixture_begin_send(struct fixture *f, const char *address,
 /* Gather in f->reply what comes until the server closes, as it comes. Ends a
  * fault of memory. */
 void fixture_gather(struct fixture *f);
+
+/* What the client does with what comes, so that a test can let it stop and go
+ * on. */
+void fixture_read(void *data, enum kan_err err, struct kan_slice bytes);
 
 /* Both, and take apart the one answer that came; it must be whole. */
 const struct reply *fixture_send(struct fixture *f, const char *address,
