@@ -15,7 +15,6 @@ import os
 import platform
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,185 +24,13 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 import checker  # noqa: E402
+import steps  # noqa: E402
+from servers import Kan, Nginx, Redis, VALUE, KEYS, progress  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+BANK = os.path.join(ROOT, "examples", "bank.kan")
 CONNECTIONS = 64
-VALUE = "x" * 150
-KEYS = 100_000
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def progress(text):
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_port(port):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-            return
-        except OSError:
-            time.sleep(0.01)
-    raise SystemExit(f"bench: nothing answers on port {port}")
-
-
-class Server:
-    """A process, and what it has used of CPU, memory and disk."""
-
-    name = "?"
-
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="kan-bench-")
-        self.port = free_port()
-        self.process = None
-
-    def pids(self):
-        pids = [self.process.pid]
-        children = f"/proc/{pids[0]}/task/{pids[0]}/children"
-        with open(children, encoding="ascii") as file:
-            pids += [int(p) for p in file.read().split()]
-        return pids
-
-    def cpu(self):
-        ticks = 0
-        for pid in self.pids():
-            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-                fields = file.read().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICK
-
-    def written(self):
-        total = 0
-        for pid in self.pids():
-            with open(f"/proc/{pid}/io", encoding="ascii") as file:
-                total += int(re.search(r"^write_bytes: (\d+)", file.read(),
-                                       re.M)[1])
-        return total
-
-    def rss_kb(self):
-        total = 0
-        for pid in self.pids():
-            with open(f"/proc/{pid}/status", encoding="ascii") as file:
-                total += int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
-        return total
-
-    def stop(self):
-        if self.process:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            self.process = None
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-
-class Kan(Server):
-    name = "kan"
-
-    def __init__(self, binary, keep=None):
-        super().__init__()
-        self.binary = binary
-        self.data = keep or self.dir
-        self.start_ms = None
-
-    def start(self):
-        begin = time.monotonic()
-        self.process = subprocess.Popen(
-            [self.binary, "run", "--dapr-http-port", str(self.port),
-             "--dapr-listen-addresses", "127.0.0.1",
-             "--data-dir", self.data, "--log-level", "error"],
-            stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        self.start_ms = (time.monotonic() - begin) * 1000
-        if "ready" not in line:
-            raise SystemExit(f"bench: kan did not start: {line}")
-        return self
-
-    def version(self):
-        out = subprocess.run([self.binary, "version"], capture_output=True,
-                             text=True, check=True).stdout
-        return out.split()[1]
-
-    def url(self, path):
-        return f"http://127.0.0.1:{self.port}/v1.0/state/statestore{path}"
-
-    def fill(self, count, batch=1000):
-        for first in range(0, count, batch):
-            progress(f"kan: {first} of {count} keys")
-            items = [{"key": f"key-{n}", "value": VALUE}
-                     for n in range(first, min(first + batch, count))]
-            request = urllib.request.Request(
-                self.url(""), json.dumps(items).encode(),
-                {"content-type": "application/json"})
-            urllib.request.urlopen(request).close()
-
-
-class Nginx(Server):
-    name = "nginx"
-
-    def start(self):
-        config = os.path.join(self.dir, "nginx.conf")
-        with open(config, "w", encoding="ascii") as file:
-            file.write(f"""worker_processes 1;
-daemon off;
-pid {self.dir}/pid;
-error_log {self.dir}/error.log;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    keepalive_requests 100000000;
-    server {{
-        listen 127.0.0.1:{self.port};
-        location / {{
-            default_type application/json;
-            return 200 '"{VALUE}"';
-        }}
-    }}
-}}
-""")
-        self.process = subprocess.Popen(
-            [shutil.which("nginx") or "/usr/sbin/nginx", "-c", config,
-             "-p", self.dir, "-e", f"{self.dir}/error.log"])
-        wait_port(self.port)
-        return self
-
-    def version(self):
-        out = subprocess.run([shutil.which("nginx") or "/usr/sbin/nginx",
-                              "-v"], capture_output=True, text=True,
-                             check=True).stderr
-        return out.strip().rpartition("/")[2]
-
-    def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
-
-
-class Redis(Server):
-    name = "redis"
-
-    def start(self):
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
-             "--dir", self.dir, "--appendonly", "yes", "--appendfsync",
-             "always", "--save", "", "--logfile", f"{self.dir}/log"])
-        wait_port(self.port)
-        return self
-
-    def version(self):
-        out = subprocess.run(["redis-server", "--version"],
-                             capture_output=True, text=True,
-                             check=True).stdout
-        return re.search(r"v=(\S+)", out)[1]
 
 
 def wrk(url, seconds, script=None):
@@ -227,21 +54,25 @@ def wrk(url, seconds, script=None):
             "p50_ms": ms(50), "p99_ms": ms(99)}
 
 
-def redis_benchmark(port, seconds):
-    """SET of random keys for about so many seconds: count from a short run."""
-    def run(count):
-        begin = time.monotonic()
-        out = subprocess.run(
-            ["redis-benchmark", "-p", str(port), "-c", str(CONNECTIONS),
-             "-n", str(count), "-r", str(KEYS), "-d", str(len(VALUE)),
-             "-t", "set", "--csv"], capture_output=True, text=True,
-            check=True).stdout
-        taken = time.monotonic() - begin
-        row = out.strip().split("\n")[-1].replace('"', "").split(",")
-        return {"requests": count, "per_s": float(row[1]),
-                "p50_ms": float(row[4]), "p99_ms": float(row[6])}, taken
-    probe, _ = run(4000)
-    return run(max(4000, int(probe["per_s"] * seconds)))[0]
+def load_program():
+    """load.c, built."""
+    program = os.path.join(ROOT, "build", "bench", "load")
+    os.makedirs(os.path.dirname(program), exist_ok=True)
+    subprocess.run(["cc", "-O2", "-std=c17", "-D_GNU_SOURCE",
+                    os.path.join(HERE, "load.c"), "-o", program], check=True)
+    return program
+
+
+def load(program, protocol, plan, port, seconds):
+    """What load.c measures."""
+    done = subprocess.run([program, protocol, plan, str(port),
+                           str(CONNECTIONS), str(seconds)], check=True,
+                          stdout=subprocess.PIPE, text=True)
+    per_s, p50, p99, count, wrong = map(float, done.stdout.split())
+    if wrong:
+        raise SystemExit(f"bench: {wrong:.0f} answers of {plan} were wrong")
+    return {"per_s": per_s, "p50_ms": p50, "p99_ms": p99,
+            "requests": int(count)}
 
 
 def measured(server, load):
@@ -308,70 +139,107 @@ def bench_get(kan_binary, options):
     return results
 
 
-def bench_save(kan_binary, options):
+def beside_redis(kan_binary, options, plan, title, reach):
+    """One plan of load.c, asked of both."""
+    program = load_program()
     kan, redis = Kan(kan_binary), Redis()
     try:
         kan.start()
         redis.start()
         cases = {
-            "kan": (kan, lambda: wrk(kan.url(""), options.seconds,
-                                     "save.lua")),
-            "redis, always": (redis, lambda: redis_benchmark(
-                redis.port, options.seconds)),
+            "kan": (kan, lambda: load(program, "http", plan, kan.port,
+                                      options.seconds)),
+            "redis, always": (redis, lambda: load(program, "resp", plan,
+                                                  redis.port,
+                                                  options.seconds)),
         }
         results = {n: summary(r) for n, r in
-                   interleave(options.rounds, cases, "save").items()}
+                   interleave(options.rounds, cases, plan).items()}
     finally:
         kan.stop()
         redis.stop()
     base = results["redis, always"]["per_s"]
     for name, figures in results.items():
         figures["rate_ratio"] = figures["per_s"] / base
-        row("durable save, 150 bytes, 64 conns", name, figures,
-            f"{figures['rate_ratio']:.2f} x redis's rate"
-            + (" (reach 1.2)" if name == "kan" else ""))
+        row(title, name, figures, f"{figures['rate_ratio']:.2f} x redis's rate"
+            + (f" (reach {reach})" if name == "kan" else ""))
     return results
 
 
-def pairs(program, protocol, port, seconds):
-    """What pairs.c measures, with the requests of a pair counted as one."""
-    done = subprocess.run([program, protocol, str(port), str(CONNECTIONS),
-                           str(seconds)], check=True, capture_output=True,
-                          text=True)
-    per_s, p50, p99, count, wrong = map(float, done.stdout.split())
-    if wrong:
-        raise SystemExit(f"bench: {wrong:.0f} answers about locks were wrong")
-    return {"per_s": per_s, "p50_ms": p50, "p99_ms": p99,
-            "requests": int(count)}
+def bench_save(kan_binary, options):
+    return beside_redis(kan_binary, options, "save",
+                        "durable save, 150 bytes, 64 conns", 1.2)
 
 
 def bench_lock(kan_binary, options):
-    program = os.path.join(ROOT, "build", "bench", "pairs")
-    os.makedirs(os.path.dirname(program), exist_ok=True)
-    subprocess.run(["cc", "-O2", "-std=c17", "-D_GNU_SOURCE",
-                    os.path.join(HERE, "pairs.c"), "-o", program], check=True)
-    kan, redis = Kan(kan_binary), Redis()
+    return beside_redis(kan_binary, options, "lock",
+                        "lock acquired and released", 1.0)
+
+
+def bench_deposit(kan_binary, options):
+    """Steps of a contract beside plain saves of the same Kan."""
+    program = load_program()
+    kan = Kan(kan_binary, contracts=[BANK])
     try:
         kan.start()
-        redis.start()
+        load(program, "http", "open", kan.port, 60)
         cases = {
-            "kan": (kan, lambda: pairs(program, "http", kan.port,
-                                       options.seconds)),
-            "redis, always": (redis, lambda: pairs(program, "resp", redis.port,
-                                                   options.seconds)),
+            "state save": (kan, lambda: load(program, "http", "save", kan.port,
+                                             options.seconds)),
+            "1,000 accounts": (kan, lambda: load(program, "http", "deposit",
+                                                 kan.port, options.seconds)),
+            "one account": (kan, lambda: load(program, "http", "hot",
+                                              kan.port, options.seconds)),
         }
         results = {n: summary(r) for n, r in
-                   interleave(options.rounds, cases, "lock").items()}
+                   interleave(options.rounds, cases, "deposit").items()}
     finally:
         kan.stop()
-        redis.stop()
-    base = results["redis, always"]["per_s"]
+    base = results["state save"]["per_s"]
     for name, figures in results.items():
         figures["rate_ratio"] = figures["per_s"] / base
-        row("lock acquired and released", name, figures,
-            f"{figures['rate_ratio']:.2f} x redis's rate"
-            + (" (reach 1.0)" if name == "kan" else ""))
+        reach = {"1,000 accounts": " (reach 0.8)",
+                 "one account": " (reach 0.6)"}.get(name, "")
+        row("durable deposit, 64 conns", name, figures,
+            f"{figures['rate_ratio']:.2f} x a save's rate{reach}")
     return results
+
+
+def bench_open(kan_binary, options):
+    """The first look at an entity with very many events, after a restart."""
+    program = load_program()
+    data = tempfile.mkdtemp(prefix="kan-bench-data-")
+    path = "/kan/v1/entities/account/acc-0"
+    try:
+        kan = Kan(kan_binary, keep=data, contracts=[BANK]).start()
+        load(program, "http", "open", kan.port, 60)
+        events = 0
+        while events < options.events:
+            progress(f"open: {events} of {options.events} events")
+            load(program, "http", "hot", kan.port, 5)
+            events = json.loads(urllib.request.urlopen(kan.root(path)).read()
+                                )["n"]
+        kan.stop()
+        times = []
+        for _ in range(options.rounds):
+            kan = Kan(kan_binary, keep=data, contracts=[BANK]).start()
+            urllib.request.urlopen(kan.root("/v1.0/healthz")).close()
+            time.sleep(0.5)
+            before = kan.cpu_exact()
+            urllib.request.urlopen(kan.root(path)).close()
+            times.append((kan.cpu_exact() - before) * 1000)
+            kan.stop()
+    finally:
+        shutil.rmtree(data)
+    progress("")
+    print(f"entity of {events:,} events, opened: {min(times):.2f} ms of CPU, "
+          f"best of {len(times)} (reach 5)")
+    return {"events": events, "cpu_ms": times}
+
+
+def bench_step(kan_binary, options):
+    """Steps in process: the interpreter, and the C that kan gen writes."""
+    return steps.bench(kan_binary, ROOT, options.rounds, progress)
 
 
 def bench_check(kan_binary, options):
@@ -416,7 +284,7 @@ def bench_memory(kan_binary, options):
         kan.fill(KEYS)
         seconds = options.memory_seconds
         progress(f"memory: {seconds} s of saves and gets over {KEYS} keys")
-        wrk(kan.url(""), seconds // 2, "save.lua")
+        load(load_program(), "http", "save", kan.port, seconds // 2)
         wrk(kan.url("/key-1"), seconds - seconds // 2, "get.lua")
         loaded = kan.rss_kb()
     finally:
@@ -487,8 +355,10 @@ def main():
                         help="do not fill a million keys to time the start")
     parser.add_argument("--histories", help="a folder of recorded histories")
     parser.add_argument("--rival", help="another checker: see history.py")
+    parser.add_argument("--events", type=int, default=1_000_000,
+                        help="of the entity that the row open looks at")
     parser.add_argument("--only", default="size,start,memory,get,save,lock,"
-                        "check,sim,history")
+                        "deposit,open,step,check,sim,history")
     options = parser.parse_args()
     result = {"machine": machine(options.kan)}
     print(f"\n{'':<34} {'':<18} {'a second':>9} {'CPU us':>8} {'p50 ms':>8} "

@@ -106,7 +106,8 @@ def has_ipv6():
 
 def sanitized():
     with open(BINARY, "rb") as binary:
-        return b"__asan_init" in binary.read()
+        image = binary.read()
+    return b"AddressSanitizer" in image or b"libasan.so" in image
 
 
 def alive(pid):

@@ -13,35 +13,18 @@ import http.client
 import json
 import os
 import random
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+sys.dont_write_bytecode = True
+from killed import Daemon  # noqa: E402
+
 WRITERS = 8
 KEEP = 40  # unique keys of each writer that are read back after a crash
-
-
-class Daemon:
-    def __init__(self, binary, data):
-        self.process = subprocess.Popen(
-            [binary, "run", "--dapr-http-port", "0", "--data-dir", data,
-             "--log-level", "error"],
-            stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
-        if not found:
-            raise SystemExit(f"crash: no ready line, but '{line.strip()}'")
-        self.port = int(found[1])
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self.process.stdout.close()
 
 
 class Writer(threading.Thread):
@@ -137,9 +120,7 @@ def main():
                   file=sys.stderr)
     daemon = Daemon(binary, data)
     check(daemon.port, states)
-    daemon.process.send_signal(signal.SIGTERM)
-    assert daemon.process.wait(timeout=20) == 0, "a clean stop ends with 0"
-    daemon.process.stdout.close()
+    daemon.stop()
     subprocess.run([binary, "verify", "--data-dir", data], check=True)
     acknowledged = sum(s["count"] + s["pair"] + len(s["unique"])
                        for s in states)
