@@ -363,6 +363,7 @@ static void host_free(struct entity_host *host)
     map_fini(&host->ones);
     buffer_fini(&host->key);
     buffer_fini(&host->other_key);
+    buffer_fini(&host->columns);
     buffer_fini(&host->head);
     buffer_fini(&host->head_key);
     buffer_fini(&host->text);

@@ -72,6 +72,8 @@ struct entity_event
     const void *arguments;         /* STEP: laid out, after defaults */
     struct program_input input;
     uint64_t revision;
+    struct kan_slice columns; /* what the state behind it gives to views over
+                               * all, for program_columns_load(); or empty */
 };
 
 /* {"n":3,"step":"deposit","version":1,"args":{...},"time":"2026-...Z",

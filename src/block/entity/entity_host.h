@@ -218,6 +218,7 @@ struct entity_host
     struct buffer other_key;
     struct buffer head;
     struct buffer head_key;
+    struct buffer columns; /* of the event that is being written down */
     struct buffer text;
     void *spare_arguments; /* of the largest type */
     void *spare_image;

@@ -429,6 +429,7 @@ enum kan_err entity_event_read(const struct entity_host *host,
     event.step = record.step;
     event.input = record.input;
     event.revision = revision;
+    event.columns = record.columns;
     if (event.kind == ENTITY_STEP) {
         struct kan_slice bytes = record.arguments;
         if (record.step >= program_step_count(event.program) ||

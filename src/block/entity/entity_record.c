@@ -10,6 +10,7 @@ enum
     FORMAT = 1,        /* of heads, snapshots and programs */
     FORMAT_EVENT = 16, /* of events: with the kind in the low bits */
     WITH_KEY = 32,
+    WITH_COLUMNS = 64,
     KIND_MASK = 15,
     GONE = 1
 };
@@ -194,6 +195,7 @@ void entity_record_write(struct buffer *out, const struct entity_record *event)
 
     buffer_append_byte(
         out, (unsigned char)(FORMAT_EVENT | (event->key.bytes ? WITH_KEY : 0) |
+                             (event->columns.size ? WITH_COLUMNS : 0) |
                              (unsigned)event->kind));
     entity_put_number(out, event->version);
     number_pack((uint64_t)event->input.now_ms, now);
@@ -203,6 +205,10 @@ void entity_record_write(struct buffer *out, const struct entity_record *event)
         entity_put_number(out, event->key.size);
         buffer_append(out, event->key);
         buffer_append(out, kan_slice(event->hash.bytes, ENTITY_HASH_SIZE));
+    }
+    if (event->columns.size) {
+        entity_put_number(out, event->columns.size);
+        buffer_append(out, event->columns);
     }
     if (event->kind == ENTITY_STEP)
         entity_put_number(out, event->step);
@@ -218,6 +224,14 @@ static bool read_key(struct kan_slice *bytes, struct entity_record *event)
            take_hash(bytes, event->hash.bytes);
 }
 
+static bool read_columns(struct kan_slice *bytes, struct entity_record *event)
+{
+    uint64_t size;
+
+    return entity_take_number(bytes, &size) && size > 0 &&
+           entity_take_bytes(bytes, size, &event->columns);
+}
+
 enum kan_err entity_record_read(struct kan_slice value,
                                 struct entity_record *ret_event)
 {
@@ -229,7 +243,7 @@ enum kan_err entity_record_read(struct kan_slice value,
     if (!entity_take_bytes(&value, 1, &taken))
         return KAN_CORRUPT;
     head = slice_at(taken, 0);
-    if ((head & ~(WITH_KEY | KIND_MASK)) != FORMAT_EVENT ||
+    if ((head & ~(WITH_KEY | WITH_COLUMNS | KIND_MASK)) != FORMAT_EVENT ||
         (head & KIND_MASK) > ENTITY_ERASED)
         return KAN_CORRUPT;
     event.kind = (enum entity_event_kind)(head & KIND_MASK);
@@ -241,6 +255,8 @@ enum kan_err entity_record_read(struct kan_slice value,
         return KAN_CORRUPT;
     get_id(taken, event.input.id);
     if ((head & WITH_KEY) && !read_key(&value, &event))
+        return KAN_CORRUPT;
+    if ((head & WITH_COLUMNS) && !read_columns(&value, &event))
         return KAN_CORRUPT;
     if (event.kind == ENTITY_STEP) {
         if (!take_version(&value, &event.step))

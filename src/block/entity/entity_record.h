@@ -3,9 +3,12 @@
  * Keys are listed in entity.h. Numbers in values are LEB128, least first,
  * unless said otherwise. Every value begins with its format.
  *
- *   event    kind + 16 (with a key: + 32), version, now as 8 bytes big endian,
- *            id as 16 bytes; with a key: its size, bytes, and 16 bytes of hash;
- *            STEP: the step's number, and its arguments as program_save()
+ *   event    kind + 16 (with a key: + 32, with columns: + 64), version, now as
+ *            8 bytes big endian, id as 16 bytes; with a key: its size, bytes,
+ *            and 16 bytes of hash; with columns: their size, and what the state
+ *            behind the event gives to views over all, as
+ *            program_columns_save(); STEP: the step's number, and its arguments
+ *            as program_save()
  *   head     1, flags (1: not there), the newest snapshot, the number up to
  *            which events are erased
  *   snapshot 1, version, hash of its program, the state as program_save(),
@@ -66,6 +69,7 @@ struct entity_record
     struct program_input input;
     struct kan_slice key; /* bytes NULL: none */
     struct entity_hash hash;
+    struct kan_slice columns;   /* empty: none */
     struct kan_slice arguments; /* STEP: as program_save() */
 };
 

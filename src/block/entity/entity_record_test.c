@@ -15,7 +15,9 @@ static void test_events(void **state)
     struct buffer bytes = BUFFER_INIT;
 
     (void)state;
-    for (unsigned with_key = 0; with_key < 2; with_key++) {
+    for (unsigned with = 0; with < 4; with++) {
+        bool with_key = with & 1;
+
         memset(&event, 0, sizeof(event));
         event.kind = ENTITY_STEP;
         event.version = 300;
@@ -26,10 +28,12 @@ static void test_events(void **state)
             event.key = SLICE("key");
             event.hash = entity_hash_of(SLICE("step"), SLICE("{}"));
         }
+        if (with & 2)
+            event.columns = SLICE("columns");
         buffer_clear(&bytes);
         entity_record_write(&bytes, &event);
         buffer_append_text(&bytes, "args");
-        assert_true(bytes.size < ENTITY_RECORD_HEAD + 3 + 4);
+        assert_true(bytes.size < ENTITY_RECORD_HEAD + 3 + 8 + 4);
         assert_int_equal(entity_record_read(buffer_slice(&bytes), &back),
                          KAN_OK);
         assert_int_equal(back.kind, ENTITY_STEP);
@@ -40,12 +44,13 @@ static void test_events(void **state)
         assert_true(slice_equal(back.key, event.key));
         assert_true((back.key.bytes != NULL) == with_key);
         assert_memory_equal(&back.hash, &event.hash, sizeof(event.hash));
+        assert_true(slice_equal(back.columns, event.columns));
         assert_true(slice_equal(back.arguments, SLICE("args")));
         for (size_t size = 0; size + 4 < bytes.size; size++)
             assert_int_equal(
                 entity_record_read(kan_slice(bytes.bytes, size), &back),
                 KAN_CORRUPT);
-        bytes.bytes[0] |= 64;
+        bytes.bytes[0] = (char)(bytes.bytes[0] | 128);
         assert_int_equal(entity_record_read(buffer_slice(&bytes), &back),
                          KAN_CORRUPT);
     }

@@ -288,10 +288,27 @@ static void draft_tell(struct draft *draft, const struct entity_record *event,
     told->image_at = draft->image_at;
 }
 
+/* So that who follows the events of many entities need not read their states. */
+static struct kan_slice columns_of(struct draft *draft,
+                                   const struct entity_image *image)
+{
+    struct buffer *columns = &draft->host->columns;
+
+    buffer_clear(columns);
+    if (image->live)
+        program_columns_save(
+            entity_type_program(draft->one->type, image->place), image->bytes,
+            columns);
+    if (buffer_failed(columns))
+        draft->failed = true;
+    return buffer_slice(columns);
+}
+
 /* One event: image is what it leaves, at image_at. */
 static void draft_event(struct draft *draft, const struct entity_record *event,
                         struct entity_image image, size_t image_at)
 {
+    struct entity_record record = *event;
     const struct entity_type *type = draft->one->type;
     const struct program *program = entity_type_program(type, draft->tip.place);
     struct entity_put *put = put_begin(draft);
@@ -302,7 +319,8 @@ static void draft_event(struct draft *draft, const struct entity_record *event,
     draft->image = image;
     draft->image_at = image_at;
     put_key(draft, put, 'e', draft->tip.n);
-    entity_record_write(&draft->batch->bytes, event);
+    record.columns = columns_of(draft, &image);
+    entity_record_write(&draft->batch->bytes, &record);
     if (event->kind == ENTITY_STEP)
         program_save(program, program_step(program, event->step).arguments,
                      draft->item->arguments.bytes, &draft->batch->bytes);

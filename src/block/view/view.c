@@ -354,6 +354,8 @@ enum kan_err view_host_new(const struct view_options *options,
     host->env = options->env;
     host->engine = options->engine;
     host->entities = options->entities;
+    host->seed.k0 = env_choose(options->env, INT64_MAX);
+    host->seed.k1 = env_choose(options->env, INT64_MAX);
     host->keep_ms = options->keep_ms ? options->keep_ms : VIEW_KEEP_MS;
     host->data = options->data;
     host->trouble = options->trouble;

@@ -13,7 +13,7 @@ static enum kan_err clean_keys(struct view_follower *follower,
                                const struct engine_scan *scan,
                                uint32_t *ret_count)
 {
-    struct engine_write writes[VIEW_ENTITIES_MAX];
+    struct engine_write writes[VIEW_PAGE_MAX];
     struct kan_slice own = follower->cleaning == 'd'
                                ? buffer_slice(&follower->data_key)
                                : buffer_slice(&follower->place_key);
@@ -71,7 +71,9 @@ void view_clean(struct view_follower *follower)
     follower->scan.request.data = follower;
     follower->scan.prefix = buffer_slice(&prefix);
     follower->scan.after = buffer_slice(&follower->clean_after);
-    follower->scan.limit = follower->batch_max;
+    follower->scan.limit = follower->batch_max < VIEW_PAGE_MAX
+                               ? follower->batch_max
+                               : VIEW_PAGE_MAX;
     follower->scan.keys_only = true;
     follower->busy = true;
     if (!buffer_failed(&prefix))

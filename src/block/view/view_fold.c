@@ -16,6 +16,7 @@ struct touched
     bool alive;
     bool changed;
     uint64_t n; /* of the last event that is counted; 0: none is known */
+    struct kan_slice columns; /* of that event */
     struct program_input input;
     struct view_part *old;
     struct view_part *now;
@@ -31,6 +32,7 @@ struct view_batch
     struct buffer after;
     bool scanned;
     struct touched *touched;
+    struct map places; /* of an id in touched, plus 1 */
     uint32_t count;
     uint32_t capacity;
     uint32_t next_read;
@@ -122,6 +124,7 @@ void view_batch_free(struct view_follower *follower)
         mem_free(lasts);
     }
     view_events_free(batch->events);
+    map_fini(&batch->places);
     mem_free(batch->touched);
     mem_free(batch->parts);
     mem_free(batch->totals);
@@ -133,12 +136,22 @@ void view_batch_free(struct view_follower *follower)
     mem_free(batch);
 }
 
+bool view_events_ids(const struct view_events *events, struct map *seen)
+{
+    struct kan_slice rest = buffer_slice(&events->bytes);
+    struct entry entry;
+
+    while (next_entry(&rest, &entry))
+        if (map_put(seen, id_of(entry.key), seen, NULL))
+            return false;
+    return true;
+}
+
 static struct touched *find(struct view_batch *batch, struct kan_slice id)
 {
-    for (uint32_t i = batch->count; i > 0; i--)
-        if (slice_equal(batch->touched[i - 1].id, id))
-            return &batch->touched[i - 1];
-    return NULL;
+    uintptr_t place = (uintptr_t)map_get(&batch->places, id);
+
+    return place ? &batch->touched[place - 1] : NULL;
 }
 
 static enum kan_err touch(struct view_batch *batch, struct kan_slice id)
@@ -157,7 +170,7 @@ static enum kan_err touch(struct view_batch *batch, struct kan_slice id)
     }
     batch->touched[batch->count] = touched;
     batch->count++;
-    return KAN_OK;
+    return map_put(&batch->places, id, (void *)(uintptr_t)batch->count, NULL);
 }
 
 /* Whether the pages have not yet come to this event of the feed: then they
@@ -339,6 +352,7 @@ static enum kan_err add_event(struct touched *touched,
     touched->n = event->n;
     touched->changed = true;
     touched->input = event->input;
+    touched->columns = event->columns;
     if (erased || event->kind == ENTITY_DELETED) {
         reset(touched);
         return KAN_OK;
@@ -677,6 +691,24 @@ static enum kan_err read_state(struct touched *touched)
     return entity_read(follower->host->entities, &touched->read, on_state);
 }
 
+/* What the event says that its state gives; false: it does not, by the views as
+ * they are now. */
+static bool told_state(struct touched *touched)
+{
+    struct view_follower *follower = touched->batch->follower;
+
+    if (program_columns_load(follower->program, touched->columns,
+                             follower->told, follower->told_values))
+        return false;
+    forget_state(touched);
+    for (uint32_t i = 0; i < follower->column_count; i++)
+        if (!follower->columns[i].of_events && follower->told[i])
+            touched->now[i] =
+                view_part_add(follower->columns[i].kind, (struct view_part){0},
+                              follower->told_values[i]);
+    return true;
+}
+
 static void read_more(struct view_batch *batch)
 {
     struct view_follower *follower = batch->follower;
@@ -685,7 +717,8 @@ static void read_more(struct view_batch *batch)
            batch->reading < VIEW_READS_MAX) {
         struct touched *touched = &batch->touched[batch->next_read];
         batch->next_read++;
-        if (!touched->changed || !touched->alive || !follower->of_state)
+        if (!touched->changed || !touched->alive || !follower->of_state ||
+            told_state(touched))
             continue;
         batch->err = read_state(touched);
         if (batch->err == KAN_OK)
@@ -789,6 +822,7 @@ void view_fold(struct view_follower *follower, struct view_events *events,
     follower->batch = batch;
     batch->follower = follower;
     batch->events = events;
+    map_init(&batch->places, follower->host->seed, VIEW_QUEUE_COMMITS_MAX);
     batch->becomes = *becomes;
     batch->scanned = scanned;
     buffer_append(&batch->after, becomes->after);

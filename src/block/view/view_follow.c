@@ -52,6 +52,8 @@ static void follower_free(struct view_follower *follower)
     mem_free(follower->arguments);
     mem_free(follower->states[0]);
     mem_free(follower->states[1]);
+    mem_free(follower->told);
+    mem_free(follower->told_values);
     mem_free(follower->totals);
     mem_free(follower->lasts);
     mem_free(follower->dirty);
@@ -97,9 +99,11 @@ static bool rooms_make(struct view_follower *follower)
     follower->dirty = mem_zalloc(count * sizeof(*follower->dirty));
     follower->shown = mem_zalloc(count * sizeof(*follower->shown));
     follower->shown_lasts = mem_zalloc(count * sizeof(*follower->shown_lasts));
+    follower->told = mem_zalloc(count * sizeof(*follower->told));
+    follower->told_values = mem_zalloc(count * sizeof(*follower->told_values));
     return follower->columns && follower->arguments && follower->totals &&
-           follower->lasts && follower->dirty && follower->shown &&
-           follower->shown_lasts;
+           follower->told && follower->told_values && follower->lasts &&
+           follower->dirty && follower->shown && follower->shown_lasts;
 }
 
 /* A key of the views of this type. */
@@ -362,13 +366,17 @@ static struct view_events *take_batch(struct view_follower *follower)
         list_entry(list_pop(&follower->queue), struct view_events, link);
     uint32_t commits = 1;
     struct list *link;
+    struct map seen;
+    bool room;
 
+    map_init(&seen, follower->host->seed, follower->batch_max);
     follower->queue_commits--;
     follower->queue_bytes -= events->bytes.size;
-    while (commits < follower->batch_max &&
-           (link = list_first(&follower->queue)) != NULL) {
+    room = view_events_ids(events, &seen);
+    while (room && (link = list_first(&follower->queue)) != NULL) {
         struct view_events *next = list_entry(link, struct view_events, link);
         if (events->bytes.size + next->bytes.size > VIEW_BATCH_BYTES_MAX ||
+            !view_events_ids(next, &seen) ||
             buffer_reserve(&events->bytes, next->bytes.size))
             break;
         list_remove(&next->link);
@@ -380,6 +388,8 @@ static struct view_events *take_batch(struct view_follower *follower)
         view_events_free(next);
         commits++;
     }
+    map_fini(&seen);
+    follower->many = commits >= VIEW_MANY;
     return events;
 }
 
@@ -447,7 +457,9 @@ static void scan_page(struct view_follower *follower)
     follower->scan.request.data = follower;
     follower->scan.prefix = buffer_slice(&prefix);
     follower->scan.after = buffer_slice(&after);
-    follower->scan.limit = follower->batch_max;
+    follower->scan.limit = follower->batch_max < VIEW_PAGE_MAX
+                               ? follower->batch_max
+                               : VIEW_PAGE_MAX;
     follower->busy = true;
     if (!buffer_failed(&prefix) && !buffer_failed(&after))
         err = engine_scan(follower->host->engine, &follower->scan, on_page);
@@ -482,8 +494,9 @@ static bool waited_for(const struct view_follower *follower)
 
 static void keep_later(struct view_follower *follower)
 {
-    uint64_t due =
-        env_now(follower->host->env) + follower->host->keep_ms * ENV_MS;
+    uint64_t ms =
+        follower->host->keep_ms * (follower->many ? VIEW_KEEP_TIMES : 1);
+    uint64_t due = env_now(follower->host->env) + ms * ENV_MS;
 
     if (env_timer_armed(&follower->timer))
         return;
@@ -500,7 +513,7 @@ static bool work_queue(struct view_follower *follower)
         return false;
     if (follower->due || follower->place.scanning || !follower->readable ||
         waited_for(follower) ||
-        follower->queue_commits >= follower->batch_max ||
+        follower->queue_commits >= VIEW_QUEUE_COMMITS_MAX ||
         follower->queue_bytes >= VIEW_BATCH_BYTES_MAX) {
         count_queue(follower);
         return true;

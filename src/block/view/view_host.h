@@ -22,16 +22,21 @@
 #ifndef BLOCK_VIEW_VIEW_HOST_H
 #define BLOCK_VIEW_VIEW_HOST_H
 
+#include "base/map.h"
 #include "block/view/view.h"
 #include "block/view/view_core.h"
 
 enum
 {
-    VIEW_KEEP_MS = 100,             /* what waits so long is counted and kept */
-    VIEW_AGAIN_MS = 1000,           /* what failed is tried again, at most */
-    VIEW_ENTITIES_MAX = 256,        /* in a batch */
-    VIEW_BATCH_BYTES_MAX = 1 << 20, /* of events */
-    VIEW_QUEUE_COMMITS_MAX = 4096,  /* of the feed, not yet counted; then it */
+    VIEW_KEEP_MS = 100,   /* what waits so long is counted and kept */
+    VIEW_KEEP_TIMES = 5,  /* so many times that, after a batch of many commits:
+                          * then fewer batches cover the same entities */
+    VIEW_MANY = 256,      /* commits */
+    VIEW_AGAIN_MS = 1000, /* what failed is tried again, at most */
+    VIEW_ENTITIES_MAX = 960,        /* in a batch: its keys are one get */
+    VIEW_PAGE_MAX = 256,            /* of a scan */
+    VIEW_BATCH_BYTES_MAX = 2 << 20, /* of events */
+    VIEW_QUEUE_COMMITS_MAX = 32768, /* of the feed, not yet counted; then it */
     VIEW_QUEUE_BYTES_MAX = 4 << 20, /* is left, and entered again later */
     VIEW_READS_MAX = 32,            /* of states, at the same time */
     VIEW_READERS_MAX = 65536,
@@ -82,6 +87,8 @@ struct view_follower
     uint32_t ordered_count;
     void *arguments; /* room for those of any event */
     void *states[2]; /* room for any state, twice */
+    bool *told;      /* by column: room for what an event says */
+    int64_t *told_values;
     uint8_t meaning[VIEW_HASH_SIZE];
 
     struct buffer feed_key; /* what all keys of the type begin with */
@@ -122,7 +129,8 @@ struct view_follower
     struct engine_commit commit;
     uint32_t looking; /* for the first of this column */
     struct view_batch *batch;
-    uint32_t batch_max;     /* commits */
+    uint32_t batch_max;     /* entities */
+    bool many;              /* the last batch was of many commits */
     struct env_task task;   /* the next piece of work */
     struct env_timer timer; /* to keep, or to go on after a rest */
     struct env_timer nudge;
@@ -141,6 +149,7 @@ struct view_host
     struct env *env;
     struct engine *engine;
     struct entity_host *entities;
+    struct hash_seed seed;
     struct buffer prefix;
     uint64_t keep_ms;
     void *data;
@@ -211,6 +220,9 @@ void view_clean(struct view_follower *follower);
 
 void view_events_add(struct view_events *events, uint64_t revision,
                      struct kan_slice key, struct kan_slice value);
+/* Put the ids of entities into the set; false: they do not all fit. */
+KAN_MUST_USE bool view_events_ids(const struct view_events *events,
+                                  struct map *seen);
 struct view_events *view_events_free(struct view_events *events);
 
 /* Count the events, which are given; then the follower stands at `becomes`.

@@ -82,6 +82,18 @@ void program_column_last(const struct program *program, uint32_t column,
                          uint32_t step, const void *arguments,
                          struct buffer *out);
 
+/* Append what a state gives to all columns of entities, as it is kept beside
+ * the event that led to it; nothing when there is no such column. */
+void program_columns_save(const struct program *program, const void *state,
+                          struct buffer *out);
+
+/* The same, back: any and values have a place for each column, of which those
+ * of events are left alone. KAN_NOTFOUND when it was kept for views that mean
+ * something else; KAN_CORRUPT. */
+KAN_MUST_USE enum kan_err program_columns_load(const struct program *program,
+                                               struct kan_slice saved,
+                                               bool *any, int64_t *values);
+
 /* The total of a column. */
 struct program_total
 {

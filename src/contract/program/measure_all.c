@@ -10,7 +10,8 @@
 
 enum
 {
-    PLAIN_SMALL = 1024 /* bytes of a value that need no memory of the heap */
+    PLAIN_SMALL = 1024, /* bytes of a value that need no memory of the heap */
+    COLUMNS_HASH_SIZE = 8
 };
 
 /* --- computing ------------------------------------------------------------ */
@@ -186,6 +187,58 @@ void program_column_last(const struct program *program, uint32_t column,
     (void)step;
     program_json(program, node->type, (const char *)arguments + node->offset,
                  out);
+}
+
+/* --- what a state gives, as kept ------------------------------------------- */
+
+/* The first bytes of the views' hash, then for each column of entities a byte
+ * that says whether there is something, and the number. */
+void program_columns_save(const struct program *program, const void *state,
+                          struct buffer *out)
+{
+    struct program_hash hash = program_view_hash(program);
+    bool begun = false;
+
+    for (uint32_t i = 0; i < program_column_count(program); i++) {
+        int64_t value = 0;
+        bool any;
+
+        if (inside_column(program, i)->of_events)
+            continue;
+        if (!begun)
+            buffer_append(out, kan_slice(hash.bytes, COLUMNS_HASH_SIZE));
+        begun = true;
+        any = program_column_state(program, i, state, &value);
+        buffer_append_byte(out, any);
+        if (any)
+            value_varint_save(value_zigzag(value), out);
+    }
+}
+
+enum kan_err program_columns_load(const struct program *program,
+                                  struct kan_slice saved, bool *any,
+                                  int64_t *values)
+{
+    struct program_hash hash = program_view_hash(program);
+    struct kan_slice head = slice_head(saved, COLUMNS_HASH_SIZE);
+
+    if (!slice_equal(head, kan_slice(hash.bytes, COLUMNS_HASH_SIZE)))
+        return KAN_NOTFOUND;
+    saved = slice_skip(saved, COLUMNS_HASH_SIZE);
+    for (uint32_t i = 0; i < program_column_count(program); i++) {
+        uint64_t number = 0;
+
+        if (inside_column(program, i)->of_events)
+            continue;
+        if (saved.size == 0 || slice_at(saved, 0) > 1)
+            return KAN_CORRUPT;
+        any[i] = slice_at(saved, 0) == 1;
+        saved = slice_skip(saved, 1);
+        if (any[i] && !value_varint_load(&saved, &number))
+            return KAN_CORRUPT;
+        values[i] = value_unzigzag(number);
+    }
+    return saved.size == 0 ? KAN_OK : KAN_CORRUPT;
 }
 
 /* --- showing -------------------------------------------------------------- */
