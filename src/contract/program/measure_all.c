@@ -189,7 +189,7 @@ void program_column_last(const struct program *program, uint32_t column,
                  out);
 }
 
-/* --- what a state gives, as kept ------------------------------------------- */
+/* --- what a state gives, as kept ------------------------------------------ */
 
 /* The first bytes of the views' hash, then for each column of entities a byte
  * that says whether there is something, and the number. */
