@@ -5,7 +5,9 @@ all:
 	@tools/deps build
 	@tools/build release kan
 
-# ARGS="--app-id orders -- node app.js" and the like go to kan run.
+# ARGS="--app-id orders -- node app.js" and the like go to kan run, in place of
+# the contract.
+ARGS = examples/bank.kan
 run: all
 	@exec build/release/kan run $(ARGS)
 

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/number.h"
 #include "cli/check_cast.h"
+#include "cli/check_contract.h"
 #include "cli/check_picture.h"
 #include "cli/check_replay.h"
 #include "cli/check_report.h"
@@ -16,7 +17,8 @@
 
 enum
 {
-    COUNTED_MAX = 200000 /* states of a space that is counted unasked */
+    COUNTED_MAX = 200000, /* states of a space that is counted unasked */
+    FILES_MAX = 1024      /* for --syntax */
 };
 
 /* What the command line says. */
@@ -42,6 +44,7 @@ struct check
     bool once;
     bool count;
     bool list;
+    bool syntax;
 
     struct scenario scenario; /* to replay */
     struct buffer scenario_text;
@@ -374,12 +377,43 @@ static void end(struct check *check)
     buffer_fini(&check->out);
 }
 
+static bool is_contract(const char *name)
+{
+    size_t size = name ? strlen(name) : 0;
+
+    return size > 4 && strcmp(name + size - 4, ".kan") == 0;
+}
+
+static int run_contract(struct check *check, const char *name)
+{
+    const struct check_contract_options options = {
+        .file = name,
+        .faults = check->faults,
+        .depth = check->walk.depth_max,
+        .memory_max = check->walk.memory_max,
+        .seconds_max = check->walk.seconds_max,
+        .json = strcmp(check->output, "json") == 0,
+        .width = terminal_width(),
+        .colour = isatty(STDOUT_FILENO) == 1,
+    };
+
+    if (check->replay || check->save || check->svg || check->picture.file ||
+        check->settings.count > 0)
+        return command_refuse("check",
+                              "a contract is checked without "
+                              "--set, --replay, --save, --svg and "
+                              "--picture");
+    return check_contract(&options);
+}
+
 static int run_check(struct check *check, const char *name)
 {
     int code = read_limits(check);
 
     if (code != EXIT_DONE)
         return code;
+    if (is_contract(name))
+        return run_contract(check, name);
     if (check->list) {
         target_list(strcmp(check->output, "json") == 0);
         return EXIT_DONE;
@@ -404,8 +438,9 @@ static int run_check(struct check *check, const char *name)
 
 static int run(int argc, const char *const *argv)
 {
+    static const char *names[FILES_MAX];
     struct check check = {.output = "text"};
-    const char *name = NULL;
+    int count = 0;
     const struct command_flag flags[] = {
         {"set", 0, NULL, NULL, &check.settings},
         {"faults", 0, &check.faults, NULL, NULL},
@@ -427,20 +462,30 @@ static int run(int argc, const char *const *argv)
         {"once", 0, NULL, &check.once, NULL},
         {"count", 0, NULL, &check.count, NULL},
         {"list", 0, NULL, &check.list, NULL},
+        {"syntax", 0, NULL, &check.syntax, NULL},
     };
-    int code = command_parse("check", argc, argv, flags,
-                             sizeof flags / sizeof flags[0], &name);
+    int code = command_parse_all("check", argc, argv, flags,
+                                 sizeof flags / sizeof flags[0], names,
+                                 FILES_MAX, &count);
 
-    if (code == EXIT_DONE)
-        code = run_check(&check, name);
+    if (code == EXIT_DONE && check.syntax && count == 0)
+        code = command_refuse("check", "--syntax of what? FILE.kan ...");
+    else if (code == EXIT_DONE && check.syntax)
+        code = check_contract_syntax(names, count);
+    else if (code == EXIT_DONE && count > 1)
+        code = command_refuse("check", "unexpected '%s'", names[1]);
+    else if (code == EXIT_DONE)
+        code = run_check(&check, count > 0 ? names[0] : NULL);
     end(&check);
     return code;
 }
 
 const struct command command_check = {
     .name = "check",
-    .usage = "MODEL|FILE.so [flags] | --replay FILE.path | --list",
-    .summary = "walk every path of a model, and show where a property fails",
+    .usage =
+        "MODEL|FILE.so|FILE.kan [flags] | --replay FILE.path | --list | "
+        "--syntax FILE.kan...",
+    .summary = "walk every path of a model or a contract, and show what fails",
     .details =
         "Walks every order of deliveries and timers of the model, and every "
         "fault within the budget, and says which property fails, with a "
@@ -465,6 +510,17 @@ const struct command command_check = {
         "end in one state are filled in; the run is a staircase that can be "
         "dragged. --actors A,B says which two; without it, those that meet "
         "most often.\n\n"
+        "FILE.kan is a contract: every state of its types that boundary values "
+        "reach is walked, within a budget, and what is told is which laws hold "
+        "(one that fails is shown by both its runs, one that no state can run "
+        "is an error), which pairs of steps commute, which steps are stable, "
+        "which no state takes, and whether others can cause a saga's undo, or "
+        "a step behind its pivot, to be refused. Then the entity block and the "
+        "saga block are walked with states and steps of the contract, several "
+        "clients, crashes and lost answers: no acknowledged step is lost or "
+        "taken twice, all of a saga or nothing. --depth, --time, --memory, "
+        "--faults and -o json mean what they say. --syntax parses and checks "
+        "texts alone, and is quiet when they are fine.\n\n"
         "Sleep sets keep every state, so they are used for properties of "
         "states and of what clients saw. They leave out edges: a property that "
         "says what can always be recovered is walked without them, and so is "

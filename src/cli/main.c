@@ -8,8 +8,10 @@
 #include "cli/command.h"
 
 static const struct command *const commands[] = {
-    &command_run,     &command_check,  &command_sim,    &command_history,
-    &command_engines, &command_backup, &command_verify, &command_version,
+    &command_run,     &command_check,   &command_sim,    &command_history,
+    &command_events,  &command_upgrade, &command_compat, &command_fmt,
+    &command_gen,     &command_engines, &command_backup, &command_verify,
+    &command_version,
 };
 
 enum

@@ -100,7 +100,11 @@ static int serve(struct settings *settings)
                                    .say = say};
     err = node_run(&options, &why, &end);
     if (err != KAN_OK) {
-        (void)command_refuse("run", "%s", buffer_text(&why));
+        /* Lines about a contract are as an editor reads them. */
+        if (slice_find(buffer_slice(&why), SLICE("\n")) != SIZE_MAX)
+            write_line(STDERR_FILENO, buffer_slice(&why));
+        else
+            (void)command_refuse("run", "%s", buffer_text(&why));
         bool told_wrong =
             kan_err_class(err) != KAN_CLASS_BROKEN && err != KAN_NOMEM;
         end = (struct node_end){told_wrong ? NODE_EXIT_USAGE : NODE_EXIT_FAILED,
@@ -137,11 +141,14 @@ static int run(int argc, const char *const *argv)
 
 const struct command command_run = {
     .name = "run",
-    .usage = "[flags] [MODULE.so...] [-- COMMAND ARGS...]",
-    .summary = "serve durable state, locks and actors, alone or beside an app",
+    .usage = "[flags] [FILE.kan...] [MODULE.so...] [-- COMMAND ARGS...]",
+    .summary = "serve contracts, durable state, locks and actors",
     .details =
         "Serves Dapr's HTTP API on port 3500 from an embedded store under "
-        "./.kan. Modules are shared objects with actors (kan/actor.h), which "
+        "./.kan. The types of contract files answer under /v1.0/actors and "
+        "/kan/v1/entities; a file that changes is taken up within two seconds, "
+        "or at once on SIGHUP, when it is sound. Modules are shared objects "
+        "with actors (kan/actor.h), which "
         "answer under /v1.0/actors. With a command, starts it as the app, "
         "passes signals to it, and ends as it ends. Prints one line when it is "
         "ready. Ctrl-C drains and stops; a second one does not wait.",

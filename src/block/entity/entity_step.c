@@ -288,7 +288,8 @@ static void draft_tell(struct draft *draft, const struct entity_record *event,
     told->image_at = draft->image_at;
 }
 
-/* So that who follows the events of many entities need not read their states. */
+/* So that who follows the events of many entities need not read their states.
+ */
 static struct kan_slice columns_of(struct draft *draft,
                                    const struct entity_image *image)
 {

@@ -71,11 +71,13 @@ static void fail_no_step(struct call *call)
     struct buffer text = BUFFER_INIT;
     uint32_t count = 0;
     bool internal = false;
+    bool later = false;
     const struct program *program =
         number < 0 ? NULL : contract_program(contract, (uint32_t)number, 0);
     uint32_t steps = program ? program_step_count(program) : 0;
     for (uint32_t i = 0; i < steps; i++) {
         struct program_step one = program_step(program, i);
+        later = later || (!one.internal && slice_equal(one.name, step));
         if (one.internal && slice_equal(one.name, step))
             internal = true;
         else if (!one.internal && count < NAMES_MAX)
@@ -83,6 +85,8 @@ static void fail_no_step(struct call *call)
     }
     if (internal)
         buffer_append_text(&text, "; it is internal: sagas alone take it");
+    else if (later)
+        buffer_append_text(&text, " in the version asked for; a later one has");
     else
         append_names(&text, step, names, count);
     call_fail_basic(call, ERROR_ENTITY_NO_STEP, "%.*s has no step '%.*s'%s",

@@ -53,7 +53,8 @@ static const char contract_text[] =
     "    step pay when not paid { paid = true }\n"
     "    step forget { paid = false } }\n"
     "type cart version 2 { stage: filling | paid\n"
-    "    step pay when stage == filling { stage = paid } }\n"
+    "    step pay when stage == filling { stage = paid }\n"
+    "    step ship when stage == paid { stage = filling } }\n"
     "upgrade cart 1 -> 2 {\n"
     "    up { stage = if old.paid then paid else filling }\n"
     "    down { paid = old.stage == paid }\n"
@@ -373,6 +374,8 @@ static void versions(void **unused)
         {"POST " CART "pay", NULL, "{}", 200, NULL, "\"version\":2,\"n\":1,"},
         {"GET " KART "?version=1", NULL, NULL, 200, NULL, "{\"paid\":true}",
          "kan-version: 1\r\n"},
+        {"POST " CART "ship", "kan-version: 1\r\n", "{}", 404, NULL,
+         "no step 'ship' in the version asked for; a later one has"},
         {"POST " CART "forget", "kan-version: 1\r\n", "{}", 410, NULL,
          "urn:kan:problem:step-gone",
          "Content-Type: application/problem+json\r\n"},
