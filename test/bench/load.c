@@ -140,9 +140,9 @@ static bool lock_resp(struct connection *connection)
                    connection->number);
     (void)snprintf(owner, sizeof owner, "o%d", connection->number);
     if (connection->turn == 0)
-        return command(connection, 6,
-                       (const char *[]){"SET", key, owner, "NX", "PX",
-                                        "60000"});
+        return command(
+            connection, 6,
+            (const char *[]){"SET", key, owner, "NX", "PX", "60000"});
     return command(connection, 5,
                    (const char *[]){"EVAL", script, "1", key, owner});
 }
@@ -151,8 +151,7 @@ static bool save_http(struct connection *connection)
 {
     char body[256];
 
-    (void)snprintf(body, sizeof body,
-                   "[{\"key\":\"key-%u\",\"value\":\"%s\"}]",
+    (void)snprintf(body, sizeof body, "[{\"key\":\"key-%u\",\"value\":\"%s\"}]",
                    draw(connection, KEYS), value);
     post(connection, "/v1.0/state/statestore", body);
     return true;
@@ -193,8 +192,8 @@ static bool open_http(struct connection *connection)
 
     if (account >= ACCOUNTS)
         return false;
-    (void)snprintf(path, sizeof path,
-                   "/v1.0/actors/account/acc-%d/method/open", account);
+    (void)snprintf(path, sizeof path, "/v1.0/actors/account/acc-%d/method/open",
+                   account);
     post(connection, path, "{\"name\":\"somebody\"}");
     return true;
 }
@@ -301,8 +300,9 @@ static void choose_plan(int argc, char **argv)
             plan = &plans[i];
     if (plan)
         return;
-    fprintf(stderr, "usage: load http|resp PLAN PORT CONNECTIONS SECONDS\n"
-                    "PLAN: lock, save, deposit, hot, open\n");
+    fprintf(stderr,
+            "usage: load http|resp PLAN PORT CONNECTIONS SECONDS\n"
+            "PLAN: lock, save, deposit, hot, open\n");
     exit(2);
 }
 

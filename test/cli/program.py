@@ -107,7 +107,7 @@ def has_ipv6():
 def sanitized():
     with open(BINARY, "rb") as binary:
         image = binary.read()
-    return b"AddressSanitizer" in image or b"libasan.so" in image
+    return b"AddressSanitizer" in image or b"libasan.so." in image
 
 
 def alive(pid):
