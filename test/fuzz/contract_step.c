@@ -1,5 +1,6 @@
-/* contract_step.c - steps of any contract by any bytes: the interpreter and the
- * plain evaluator agree in what is refused, why, and in every state; a state
+/* contract_step.c - steps of any contract by any bytes: the interpreter, the
+ * plain evaluator and, for the fixed contracts, the C that was generated when
+ * this was built agree in what is refused, why, and in every state; a state
  * behind a step is canonical and keeps every invariant.
  *
  * The first byte chooses a contract: one of a fixed set, or one that is made of
@@ -15,6 +16,7 @@
 #include "contract/contract.h"
 #include "contract/plain/plain.h"
 #include "contract_random.h"
+#include "subject.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -79,12 +81,14 @@ struct path
 {
     const struct program *program;
     const struct tree_entity *entity;
+    const struct subject *subject; /* NULL: no C was generated of it */
     struct bytes bytes;
     struct program_input input;
 };
 
 static _Alignas(16) char before[STATE_MAX];
 static _Alignas(16) char after[STATE_MAX];
+static _Alignas(16) char built[STATE_MAX]; /* by generated C */
 static _Alignas(16) char arguments[STATE_MAX];
 
 static const struct plain_value *plain_of(const struct path *path,
@@ -145,6 +149,33 @@ static void compare(const struct path *path, uint32_t step, enum kan_err err,
     arena_fini(&arena);
 }
 
+/* A refused step leaves the state as it was. */
+static void compare_generated(const struct path *path, uint32_t step,
+                              const struct program_refusal *refusal)
+{
+    size_t size = program_state_size(path->program);
+    struct said said;
+
+    memcpy(built, before, size);
+    said = path->subject->take(built, step, arguments, path->input.now_ms,
+                               path->input.id);
+    kan_assert(said.kind == (int)refusal->kind);
+    kan_assert(
+        memcmp(built, refusal->kind == PROGRAM_OK ? after : before, size) == 0);
+}
+
+static const struct subject *subject_of(const char *file, struct kan_slice type,
+                                        uint32_t version)
+{
+    for (size_t i = 0; file && i < subject_count; i++)
+        if (strcmp(subjects[i].file, strrchr(file, '/') + 1) == 0 &&
+            slice_equal(kan_text(subjects[i].type), type) &&
+            subjects[i].version == version)
+            return &subjects[i];
+    kan_assert(!file);
+    return NULL;
+}
+
 static void draw_arguments(struct path *path, uint32_t step)
 {
     uint32_t type = program_step(path->program, step).arguments;
@@ -184,12 +215,16 @@ static void walk(struct path *path)
         err = program_take(path->program, step, before, arguments, &path->input,
                            after, &refusal);
         compare(path, step, err, &refusal);
+        if (path->subject)
+            compare_generated(path, step, &refusal);
         if (err == KAN_OK)
             memcpy(before, after, program_state_size(path->program));
     }
 }
 
-static void walk_types(const struct contract *contract, struct bytes bytes)
+/* file: of a fixed contract; NULL: a random one. */
+static void walk_types(const struct contract *contract, const char *file,
+                       struct bytes bytes)
 {
     uint32_t type = (uint32_t)draw(&bytes, contract_type_count(contract));
     uint32_t oldest = contract_oldest(contract, type);
@@ -203,6 +238,8 @@ static void walk_types(const struct contract *contract, struct bytes bytes)
     path.entity = tree_entity(contract_tree(contract),
                               contract_type_name(contract, type), version);
     kan_assert(path.program && path.entity);
+    path.subject =
+        subject_of(file, contract_type_name(contract, type), version);
     walk(&path);
 }
 
@@ -219,14 +256,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (!fixed[file])
             fixed[file] = read_contract(files[file]);
-        walk_types(fixed[file], bytes);
+        walk_types(fixed[file], files[file], bytes);
         return 0;
     }
     random_contract(draw, &bytes, &text);
     /* Constants may be out of range, or divided by zero. */
     if (contract_load(SLICE("random"), buffer_slice(&text), &contract, NULL) ==
         KAN_OK)
-        walk_types(contract, bytes);
+        walk_types(contract, NULL, bytes);
     contract_unref(contract);
     buffer_fini(&text);
     return 0;

@@ -1,5 +1,5 @@
-// The stock JavaScript SDK, unchanged, doing state and lock calls against
-// `kan run`.
+// The stock JavaScript SDK, unchanged, doing state and lock calls and steps of
+// a contract against `kan run`.
 // usage: node state.js KAN_BINARY
 "use strict";
 
@@ -8,14 +8,16 @@ const { spawn } = require("node:child_process");
 const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
-const { DaprClient, CommunicationProtocolEnum } = require("@dapr/dapr");
+const { ActorId, ActorProxyBuilder, DaprClient, CommunicationProtocolEnum } =
+  require("@dapr/dapr");
 
 const STORE = "statestore";
 const LOCKS = "lockstore";
 
 // Starts Kan on any free port; resolves with { port, stop } once it is ready.
 function startKan(binary, dir) {
-  const args = ["run", "--dapr-http-port", "0", "--data-dir", dir];
+  const bank = path.join(__dirname, "bank.kan");
+  const args = ["run", bank, "--dapr-http-port", "0", "--data-dir", dir];
   const kan = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => kan.on("exit", resolve));
   return new Promise((resolve, reject) => {
@@ -48,6 +50,19 @@ const cases = {
   "metadata can be set and read": async (client) => {
     await client.metadata.set("testKey", "Hello World");
     assert.equal((await client.metadata.get()).extended.testKey, "Hello World");
+  },
+
+  "an entity's steps are an actor's methods": async (client) => {
+    // The proxy takes the type's name from the class.
+    const builder = new ActorProxyBuilder(class account {}, client);
+    const alice = builder.build(new ActorId("alice"));
+    const opened = await alice.open({ name: "Alice" });
+    assert.deepEqual([opened.n, opened.state.status], [1, "open"]);
+    const paid = await alice.deposit({ amount: 500 });
+    assert.deepEqual([paid.n, paid.state.balance], [2, 500]);
+    await assert.rejects(alice.withdraw({ amount: 501 }),
+                         /insufficient funds/);
+    assert.equal((await alice.withdraw({ amount: 500 })).state.balance, 0);
   },
 
   "health is true": async (client) => {

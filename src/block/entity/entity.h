@@ -189,7 +189,8 @@ struct entity_call
     struct kan_slice type; /* in: borrowed until cb, as all slices */
     struct kan_slice id;
     struct kan_slice step;
-    struct kan_slice body; /* JSON object; empty: {} */
+    struct kan_slice body; /* JSON object; empty, null: {}. A list: one such
+                            * object in it, or each argument in its place */
     const void *arguments; /* in: laid out for the newest version; then body
                               * is not read. Copied. NULL: body */
     bool internal;         /* in: the caller is a saga */

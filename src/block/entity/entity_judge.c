@@ -57,6 +57,44 @@ static bool judge_key(struct entity_item *item, struct kan_slice key)
     return false;
 }
 
+static enum kan_err read_body(const struct program *program, uint32_t step,
+                              struct kan_slice body, void *arguments,
+                              struct buffer *why);
+
+/* A list of arguments, as SDKs send what a method was called with: one object
+ * that names them all, or each in its place. */
+static enum kan_err read_list(const struct program *program, uint32_t step,
+                              const struct json_tree *tree, void *arguments,
+                              struct buffer *why)
+{
+    uint32_t type = program_step(program, step).arguments;
+    uint32_t count = program_type(program, type)->member_count;
+    const struct json_node *list = &tree->nodes[0];
+    const struct json_node *node = json_first(tree, list);
+    struct buffer named = BUFFER_INIT;
+    enum kan_err err = KAN_INVALID;
+
+    if (node && node->kind == JSON_OBJECT && !json_next(tree, list, node))
+        return read_body(program, step, node->raw, arguments, why);
+    buffer_append_byte(&named, '{');
+    for (uint32_t i = 0; node && i < count; i++) {
+        buffer_append_text(&named, i ? "," : "");
+        json_append_string(&named, program_member(program, type, i).name);
+        buffer_append_byte(&named, ':');
+        buffer_append(&named, node->raw);
+        node = json_next(tree, list, node);
+    }
+    buffer_append_byte(&named, '}');
+    if (node)
+        buffer_print(why, "more than the %u arguments of the step", count);
+    else if (buffer_failed(&named))
+        err = KAN_NOMEM;
+    else
+        err = read_body(program, step, buffer_slice(&named), arguments, why);
+    buffer_fini(&named);
+    return err;
+}
+
 /* Read the body by the caller's program. */
 static enum kan_err read_body(const struct program *program, uint32_t step,
                               struct kan_slice body, void *arguments,
@@ -70,13 +108,17 @@ static enum kan_err read_body(const struct program *program, uint32_t step,
     program_arguments(program, step, arguments);
     if (err == KAN_INVALID)
         buffer_append(why, buffer_slice(&tree.message));
-    if (err == KAN_OK && tree.nodes[0].kind != JSON_OBJECT) {
+    if (err == KAN_OK && tree.nodes[0].kind == JSON_ARRAY) {
+        err = read_list(program, step, &tree, arguments, why);
+    } else if (err == KAN_OK && tree.nodes[0].kind == JSON_NULL) {
+        err = read_body(program, step, SLICE("{}"), arguments, why);
+    } else if (err == KAN_OK && tree.nodes[0].kind != JSON_OBJECT) {
         buffer_append_text(why, "the body is not a JSON object");
         err = KAN_INVALID;
-    }
-    if (err == KAN_OK)
+    } else if (err == KAN_OK) {
         err = program_read_json(program, type, &tree, &tree.nodes[0], arguments,
                                 why);
+    }
     json_fini(&tree);
     return err;
 }
