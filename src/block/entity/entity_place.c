@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "contract/program/bank_sample.h"
 #include "engine/sqlite/sqlite.h"
 
 const char place_bank[] =
@@ -13,19 +14,7 @@ const char place_bank[] =
     "    owner:   text(80) = \"\"\n"
     "    balance: int(0 .. 1_000_000_000) = 0\n"
     "    status:  unopened | open | frozen | closed\n"
-    "    invariant small: balance <= 900_000_000\n"
-    "    step open(name: text(80)) when status == unopened {\n"
-    "        require name != \"\" else \"an account needs an owner\"\n"
-    "        owner  = name\n"
-    "        status = open\n"
-    "    }\n"
-    "    step deposit(amount: int(1 .. 1_000_000)) when status == open {\n"
-    "        balance += amount\n"
-    "    }\n"
-    "    step withdraw(amount: int(1 .. 1_000_000)) when status == open {\n"
-    "        require amount <= balance else \"insufficient funds\"\n"
-    "        balance -= amount\n"
-    "    }\n"
+    "    invariant small: balance <= 900_000_000\n" BANK_STEPS
     "    internal step seize when status == open { balance = 0 }\n"
     "    view statement {\n"
     "        balance:  balance\n"
@@ -82,7 +71,10 @@ const char place_cart_2[] = CART_2;
 
 /* --- a place -------------------------------------------------------------- */
 
-static void on_trouble(void *data, const char *text)
+uint64_t place_feed_bytes_max;
+uint32_t place_ops_max;
+
+void place_trouble(void *data, const char *text)
 {
     struct place *place = data;
 
@@ -126,15 +118,21 @@ void place_text(struct place *place, const char *text)
 static struct engine *engine_for(struct place *place)
 {
     struct sqlite_options sqlite = {.path = "kan.db"};
+    struct memory_options memory = {.feed_bytes_max = place_feed_bytes_max};
+    struct engine_promises profile = memory_promises;
     struct engine *engine;
     char why[256] = "";
 
+    if (place_ops_max) {
+        profile.ops_max = place_ops_max;
+        memory.profile = &profile;
+    }
     if (place->kind == PLACE_SQLITE) {
         if (engine_sqlite_open(place->env, &sqlite, why, sizeof(why), &engine))
             fail_msg("%s", why);
         return engine;
     }
-    assert_int_equal(engine_memory_open(place->env, NULL, &engine), KAN_OK);
+    assert_int_equal(engine_memory_open(place->env, &memory, &engine), KAN_OK);
     if (place->kind == PLACE_FAULT)
         assert_int_equal(engine_fault_open(place->env, engine, NULL, &engine),
                          KAN_OK);
@@ -156,7 +154,7 @@ void place_begin(struct place *place, enum place_kind kind, const char *text,
         .prefix = SLICE("entity||kan||"),
         .data = place,
         .event = on_event,
-        .trouble = on_trouble,
+        .trouble = place_trouble,
     };
 }
 
@@ -172,6 +170,14 @@ void place_host(struct place *place)
         fail_msg("%s", buffer_text(&why));
     buffer_fini(&why);
     run_until(place, &place->readied);
+    if (!place->ready && place->above_open)
+        place->above_open(place);
+}
+
+static void check_ready(const struct place *place)
+{
+    if (place->ready)
+        fail_msg("%s", place->why);
 }
 
 void place_open(struct place *place, enum place_kind kind, const char *text,
@@ -179,8 +185,7 @@ void place_open(struct place *place, enum place_kind kind, const char *text,
 {
     place_begin(place, kind, text, seed);
     place_host(place);
-    if (place->ready)
-        fail_msg("%s", place->why);
+    check_ready(place);
 }
 
 void set_flag(void *data)
@@ -199,13 +204,32 @@ void pass(struct place *place, uint64_t ms)
     sim_run(place->world, sim_now(place->world) + ms * ENV_MS);
 }
 
+void run_closed(struct place *place, const bool *flag)
+{
+    /* A dead process runs apart from the world. */
+    while (!*flag)
+        if (sim_dead(place->env))
+            env_run(place->env, ENV_RUN_ONCE);
+        else
+            assert_true(sim_step(place->world));
+}
+
+uint64_t revision_now(struct place *place)
+{
+    return engine_cursor(place->engine).revision;
+}
+
 void host_close(struct place *place)
 {
     bool closed = false;
 
+    if (place->above)
+        place->above_close(place);
+    if (!place->host)
+        return;
     entity_host_close(place->host, &closed, set_flag);
     assert_false(closed);
-    run_until(place, &closed);
+    run_closed(place, &closed);
     place->host = NULL;
 }
 
@@ -213,8 +237,7 @@ void place_close(struct place *place)
 {
     bool closed = false;
 
-    if (place->host)
-        host_close(place);
+    host_close(place);
     engine_close(place->engine, &closed, set_flag);
     run_until(place, &closed);
     env_free(place->env);
@@ -224,32 +247,44 @@ void place_close(struct place *place)
     assert_int_equal(mem_live(), place->live);
 }
 
-/* A dead process runs apart from the world. */
-static void run_dead(struct place *place, const bool *flag)
+void place_reload(struct place *place, const char *text)
 {
-    while (!*flag)
-        env_run(place->env, ENV_RUN_ONCE);
+    place_text(place, text);
+    place->readied = false;
+    assert_int_equal(entity_host_reload(place->host, place->contract, on_ready),
+                     KAN_OK);
+    run_until(place, &place->readied);
+    check_ready(place);
+}
+
+static void restart(struct place *place)
+{
+    bool closed = false;
+
+    engine_close(place->engine, &closed, set_flag);
+    run_closed(place, &closed);
+    env_free(place->env);
+    assert_int_equal(sim_restart(place->world, "a", &place->env), KAN_OK);
+    place->engine = engine_for(place);
 }
 
 void place_crash(struct place *place)
 {
-    bool closed = false;
+    struct engine_fault_options faults = {0};
 
-    if (!sim_dead(place->env))
+    if (place->kind == PLACE_SQLITE && !sim_dead(place->env))
         sim_crash(place->env);
-    if (place->host) {
-        entity_host_close(place->host, &closed, set_flag);
-        run_dead(place, &closed);
+    host_close(place);
+    if (place->kind == PLACE_SQLITE)
+        restart(place);
+    if (place->kind == PLACE_FAULT) {
+        faults = *engine_fault_options(place->engine);
+        *engine_fault_options(place->engine) = (struct engine_fault_options){0};
     }
-    closed = false;
-    engine_close(place->engine, &closed, set_flag);
-    run_dead(place, &closed);
-    env_free(place->env);
-    assert_int_equal(sim_restart(place->world, "a", &place->env), KAN_OK);
-    place->engine = engine_for(place);
     place_host(place);
-    if (place->ready)
-        fail_msg("%s", place->why);
+    check_ready(place);
+    if (place->kind == PLACE_FAULT)
+        *engine_fault_options(place->engine) = faults;
 }
 
 /* --- calls ---------------------------------------------------------------- */
@@ -275,7 +310,8 @@ static void state_print(const struct entity_state *state, char *out)
     struct buffer json = BUFFER_INIT;
 
     program_json(state->program, 0, state->state, &json);
-    if (program_view_count(state->program))
+    if (program_view_count(state->program) &&
+        !program_view(state->program, 0).over_all)
         program_view_json(state->program, 0, state->state, state->tally, &json);
     snprintf(out, PLACE_TEXT, "%s", buffer_text(&json));
     buffer_fini(&json);
@@ -343,6 +379,12 @@ void takes(struct place *place, const char *ref, const char *step,
                  kan_err_name(asked.err), asked.text);
     assert_int_equal(asked.n, n);
     assert_true(asked.revision > 0);
+}
+
+void took(struct place *place, const char *ref, const char *step,
+          const char *body)
+{
+    gives(place, ref, step, body, ENTITY_TAKEN);
 }
 
 void gives(struct place *place, const char *ref, const char *step,

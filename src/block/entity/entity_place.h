@@ -1,5 +1,6 @@
 /* entity_place.h - hosts of entities to test, on an engine in a simulated
- * world, and requests that are waited for. */
+ * world, and requests that are waited for. The tests of what stands on entities
+ * build on it. */
 
 #ifndef BLOCK_ENTITY_ENTITY_PLACE_H
 #define BLOCK_ENTITY_ENTITY_PLACE_H
@@ -28,6 +29,9 @@ enum
     PLACE_TEXT = 2048
 };
 
+struct place;
+typedef void place_above(struct place *place);
+
 struct place
 {
     struct tape tape;
@@ -46,7 +50,16 @@ struct place
     uint32_t troubles;
     uint32_t events;   /* that the host has told of */
     uint64_t events_n; /* the sum of their numbers */
+    /* A host that stands on this one: opened behind it, closed before it. */
+    place_above *above_open;
+    place_above *above_close;
+    void *above;
 };
+
+/* How much of the feed memory keeps; 0: its default. Of the next place. */
+extern uint64_t place_feed_bytes_max;
+/* The operations that it takes in a commit; 0: as many as it can. */
+extern uint32_t place_ops_max;
 
 extern const char place_bank[];   /* an account, in one version */
 extern const char place_cart_1[]; /* a cart, version 1 */
@@ -58,17 +71,24 @@ void place_begin(struct place *place, enum place_kind kind, const char *text,
 void place_host(struct place *place); /* and wait until it is ready */
 void place_open(struct place *place, enum place_kind kind, const char *text,
                 uint64_t seed);
-void host_close(struct place *place);
+void host_close(struct place *place);  /* unless it is */
 void place_close(struct place *place); /* checks that nothing leaked */
 /* Another text for the hosts to come. */
 void place_text(struct place *place, const char *text);
+/* Another text for the host that is there; waits until it has it. */
+void place_reload(struct place *place, const char *text);
 
-/* The power fails, unless it has; then a new process opens the same store. */
+/* The host is gone, on sqlite with the power, unless that has failed before;
+ * then a new one opens the same store, while the engine has no faults. */
 void place_crash(struct place *place);
 
+void place_trouble(void *data, const char *text); /* data: the place */
 void set_flag(void *data);
 void run_until(struct place *place, const bool *flag);
+/* As run_until(), and the process may be dead. */
+void run_closed(struct place *place, const bool *flag);
 void pass(struct place *place, uint64_t ms);
+uint64_t revision_now(struct place *place);
 
 /* A call, what was asked and what came of it. */
 struct asked
@@ -98,6 +118,9 @@ struct asked call(struct place *place, const char *ref, const char *step,
 /* Call, which must be taken as event n. */
 void takes(struct place *place, const char *ref, const char *step,
            const char *body, uint64_t n);
+/* Call, which must be taken. */
+void took(struct place *place, const char *ref, const char *step,
+          const char *body);
 /* Call, which must have that outcome. */
 void gives(struct place *place, const char *ref, const char *step,
            const char *body, enum entity_outcome outcome);

@@ -5,317 +5,90 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
-#include "engine/memory/memory.h"
-#include "engine/sqlite/sqlite.h"
+#include "contract/program/bank_sample.h"
 
 const char bank_text[] =
-    "type account {\n"
-    "    owner:   text(80) = \"\"\n"
-    "    balance: int(0 .. 1_000_000_000) = 0\n"
-    "    held:    int(0 .. 1_000_000_000) = 0\n"
-    "    status:  unopened | open | frozen | closed\n"
-    "    invariant fits: balance + held <= 1_000_000_000\n"
-    "    step open(name: text(80)) when status == unopened {\n"
-    "        require name != \"\" else \"an account needs an owner\"\n"
-    "        owner  = name\n"
-    "        status = open\n"
-    "    }\n"
-    "    step deposit(amount: int(1 .. 1_000_000)) when status == open {\n"
-    "        balance += amount\n"
-    "    }\n"
-    "    step withdraw(amount: int(1 .. 1_000_000)) when status == open {\n"
-    "        require amount <= balance else \"insufficient funds\"\n"
-    "        balance -= amount\n"
-    "    }\n"
-    "    step freeze   when status == open   { status = frozen }\n"
-    "    step unfreeze when status == frozen { status = open }\n"
-    "    internal step hold(amount: int(1 .. 1_000_000)) when status == open "
-    "{\n"
-    "        require amount <= balance else \"insufficient funds\"\n"
-    "        balance -= amount\n"
-    "        held    += amount\n"
-    "    }\n"
-    "    internal step release(amount: int(1 .. 1_000_000)) when amount <= "
-    "held "
-    "{\n"
-    "        held    -= amount\n"
-    "        balance += amount\n"
-    "    }\n"
-    "    internal step settle(amount: int(1 .. 1_000_000)) when amount <= held "
-    "{\n"
-    "        held -= amount\n"
-    "    }\n"
+    "type account {\n" BANK_MEMBERS BANK_STEPS BANK_FREEZE BANK_HOLD
     "}\n"
-    "saga transfer(from: account, to: account, amount: int(1 .. 2_000_000)) {\n"
-    "    require from != to else \"the two accounts are one\"\n"
-    "    from.hold(amount)    undo from.release(amount)\n"
-    "    to.deposit(amount)\n"
-    "    then from.settle(amount)\n"
-    "}\n";
+    "saga transfer(from: account, to: account, amount: int(1 .. 2_000_000)) "
+    "{\n" BANK_TRANSFER "}\n";
 
-static void on_trouble(void *data, const char *text)
-{
-    struct place *place = data;
-
-    snprintf(place->trouble, sizeof(place->trouble), "%s", text);
-    place->troubles++;
-}
-
-static struct engine *engine_for(struct place *place)
-{
-    struct sqlite_options sqlite = {.path = "kan.db"};
-    struct engine *engine;
-    char why[256] = "";
-
-    if (place->kind == PLACE_SQLITE) {
-        if (engine_sqlite_open(place->env, &sqlite, why, sizeof(why), &engine))
-            fail_msg("%s", why);
-        return engine;
-    }
-    assert_int_equal(engine_memory_open(place->env, NULL, &engine), KAN_OK);
-    if (place->kind == PLACE_FAULT)
-        assert_int_equal(engine_fault_open(place->env, engine, NULL, &engine),
-                         KAN_OK);
-    return engine;
-}
-
-void place_begin(struct place *place, enum place_kind kind, uint64_t seed,
-                 const char *text)
-{
-    struct buffer faults = BUFFER_INIT;
-
-    memset(place, 0, sizeof(*place));
-    place->live = mem_live();
-    place->kind = kind;
-    tape_init_seed(&place->tape, seed);
-    assert_int_equal(sim_world_new(&place->tape, NULL, &place->world), KAN_OK);
-    assert_int_equal(sim_node_new(place->world, "a", &place->env), KAN_OK);
-    place->engine = engine_for(place);
-    if (contract_load(kan_text("bank.kan"), kan_text(text), &place->contract,
-                      &faults))
-        fail_msg("%s", buffer_text(&faults));
-    buffer_fini(&faults);
-}
-
-static void on_ready(void *data, enum kan_err err, const char *why)
-{
-    struct place *place = data;
-
-    (void)why;
-    place->ready_err = err;
-    place->ready = true;
-}
+uint32_t sagas_waiting_max;
 
 void sagas_open(struct place *place)
 {
     struct saga_options saga = {.env = place->env,
                                 .engine = place->engine,
-                                .entities = place->entities,
+                                .entities = place->host,
                                 .prefix = kan_text("saga||kan||"),
-                                .waiting_max = place->waiting_max,
+                                .waiting_max = sagas_waiting_max,
                                 .data = place,
-                                .trouble = on_trouble};
+                                .trouble = place_trouble};
+    struct saga_host *sagas;
     struct buffer why = BUFFER_INIT;
 
-    if (saga_host_new(&saga, &place->sagas, &why))
+    if (saga_host_new(&saga, &sagas, &why))
         fail_msg("%s", buffer_text(&why));
     buffer_fini(&why);
-}
-
-void hosts_open(struct place *place)
-{
-    struct entity_options entity = {.env = place->env,
-                                    .engine = place->engine,
-                                    .prefix = kan_text("entity||kan||"),
-                                    .contract = place->contract,
-                                    .data = place,
-                                    .trouble = on_trouble};
-    struct buffer why = BUFFER_INIT;
-
-    place->ready = false;
-    if (entity_host_new(&entity, on_ready, &place->entities, &why))
-        fail_msg("%s", buffer_text(&why));
-    run_until(place, &place->ready);
-    assert_int_equal(place->ready_err, KAN_OK);
-    buffer_fini(&why);
-    sagas_open(place);
-}
-
-void place_open(struct place *place, enum place_kind kind, uint64_t seed)
-{
-    place_begin(place, kind, seed, bank_text);
-    hosts_open(place);
-}
-
-static void set_flag(void *data)
-{
-    *(bool *)data = true;
-}
-
-void run_until(struct place *place, const bool *flag)
-{
-    while (!*flag)
-        assert_true(sim_step(place->world));
-}
-
-void pass(struct place *place, uint64_t ms)
-{
-    sim_run(place->world, sim_now(place->world) + ms * ENV_MS);
-}
-
-/* A dead process runs apart from the world. */
-static void wait_for(struct place *place, const bool *flag)
-{
-    while (!*flag)
-        if (sim_dead(place->env))
-            env_run(place->env, ENV_RUN_ONCE);
-        else
-            assert_true(sim_step(place->world));
+    place->above = sagas;
 }
 
 void sagas_close(struct place *place)
 {
-    bool closed = place->sagas == NULL;
-
-    if (place->sagas)
-        saga_host_close(place->sagas, &closed, set_flag);
-    wait_for(place, &closed);
-    place->sagas = NULL;
-}
-
-void hosts_close(struct place *place)
-{
-    bool closed = place->entities == NULL;
-
-    sagas_close(place);
-    if (place->entities)
-        entity_host_close(place->entities, &closed, set_flag);
-    wait_for(place, &closed);
-    place->entities = NULL;
-}
-
-void place_close(struct place *place)
-{
     bool closed = false;
 
-    hosts_close(place);
-    engine_close(place->engine, &closed, set_flag);
-    run_until(place, &closed);
-    contract_unref(place->contract);
-    env_free(place->env);
-    sim_world_free(place->world);
-    tape_fini(&place->tape);
-    assert_int_equal(mem_live(), place->live);
+    saga_host_close(place->above, &closed, set_flag);
+    run_closed(place, &closed);
+    place->above = NULL;
 }
 
-void place_crash(struct place *place)
+void bank_open_text(struct place *place, enum place_kind kind, const char *text,
+                    uint64_t seed)
 {
-    bool closed = false;
-
-    if (place->kind == PLACE_SQLITE)
-        sim_crash(place->env);
-    hosts_close(place);
-    if (place->kind == PLACE_SQLITE) {
-        engine_close(place->engine, &closed, set_flag);
-        wait_for(place, &closed);
-        env_free(place->env);
-        assert_int_equal(sim_restart(place->world, "a", &place->env), KAN_OK);
-        place->engine = engine_for(place);
-    }
-    /* The entities' opening is not what is tested. */
-    struct engine_fault_options faults = {0};
-    if (place->kind == PLACE_FAULT) {
-        faults = *engine_fault_options(place->engine);
-        *engine_fault_options(place->engine) = (struct engine_fault_options){0};
-    }
-    hosts_open(place);
-    if (place->kind == PLACE_FAULT)
-        *engine_fault_options(place->engine) = faults;
+    place_begin(place, kind, text, seed);
+    place->options.event = NULL;
+    place->above_open = sagas_open;
+    place->above_close = sagas_close;
+    place_host(place);
+    assert_int_equal(place->ready, KAN_OK);
 }
 
-/* --- steps ---------------------------------------------------------------- */
-
-struct stepped
+void bank_open(struct place *place, enum place_kind kind, uint64_t seed)
 {
-    struct entity_call call;
-    bool done;
-    enum entity_outcome outcome;
+    bank_open_text(place, kind, bank_text, seed);
+}
+
+/* --- accounts ------------------------------------------------------------- */
+
+enum
+{
+    REF_MAX = 64
 };
 
-static void on_call(struct entity_call *call)
+static const char *ref_of(const char *id, char *out)
 {
-    struct stepped *stepped = call->data;
-
-    stepped->done = true;
-    stepped->outcome = call->outcome;
-}
-
-enum entity_outcome take(struct place *place, const char *id, const char *step,
-                         const char *body)
-{
-    struct stepped stepped = {.call = {.type = kan_text("account"),
-                                       .id = kan_text(id),
-                                       .step = kan_text(step),
-                                       .body = kan_text(body)}};
-
-    stepped.call.data = &stepped;
-    assert_int_equal(entity_call(place->entities, &stepped.call, on_call),
-                     KAN_OK);
-    run_until(place, &stepped.done);
-    return stepped.outcome;
-}
-
-void took(struct place *place, const char *id, const char *step,
-          const char *body)
-{
-    assert_int_equal(take(place, id, step, body), ENTITY_TAKEN);
+    snprintf(out, REF_MAX, "account/%s", id);
+    return out;
 }
 
 void account(struct place *place, const char *id, int64_t money)
 {
+    char ref[REF_MAX];
     char body[64];
 
-    took(place, id, "open", "{\"name\":\"somebody\"}");
+    took(place, ref_of(id, ref), "open", "{\"name\":\"somebody\"}");
     for (; money > 0; money -= 1000000) {
         snprintf(body, sizeof(body), "{\"amount\":%lld}",
                  (long long)(money > 1000000 ? 1000000 : money));
-        took(place, id, "deposit", body);
+        took(place, ref, "deposit", body);
     }
-}
-
-struct seen
-{
-    struct entity_read read;
-    bool done;
-    char json[1024];
-};
-
-static void on_read(struct entity_read *read)
-{
-    struct seen *seen = read->data;
-    struct buffer json = BUFFER_INIT;
-
-    seen->done = true;
-    if (read->outcome == ENTITY_TAKEN)
-        entity_state_json(read->type, read->id, &read->state, &json);
-    snprintf(seen->json, sizeof(seen->json), "%s", buffer_text(&json));
-    buffer_fini(&json);
 }
 
 int64_t number_of(struct place *place, const char *id, const char *field)
 {
-    struct seen seen = {
-        .read = {.type = kan_text("account"), .id = kan_text(id)}};
-    char name[64];
-    const char *found;
+    char ref[REF_MAX];
 
-    seen.read.data = &seen;
-    assert_int_equal(entity_read(place->entities, &seen.read, on_read), KAN_OK);
-    run_until(place, &seen.done);
-    snprintf(name, sizeof(name), "\"%s\":", field);
-    found = strstr(seen.json, name);
-    return found ? strtoll(found + strlen(name), NULL, 10) : -1;
+    return number_in(look(place, ref_of(id, ref)).state, field);
 }
 
 void has(struct place *place, const char *id, int64_t balance, int64_t held)
@@ -326,7 +99,7 @@ void has(struct place *place, const char *id, int64_t balance, int64_t held)
 
 /* --- sagas ---------------------------------------------------------------- */
 
-void to_ask(struct asked *asked, const char *id, const char *body)
+void saga_to_ask(struct saga_asked *asked, const char *id, const char *body)
 {
     memset(asked, 0, sizeof(*asked));
     snprintf(asked->id, sizeof(asked->id), "%s", id ? id : "");
@@ -343,7 +116,7 @@ static void keep(char *to, size_t size, struct kan_slice text)
 
 static void on_saga(struct saga_call *call)
 {
-    struct asked *asked = call->data;
+    struct saga_asked *asked = call->data;
     struct buffer json = BUFFER_INIT;
 
     /* K-SAGA-6: never inside the call, and never twice. */
@@ -363,39 +136,40 @@ static void on_saga(struct saga_call *call)
     buffer_fini(&json);
 }
 
-enum kan_err ask_try(struct place *place, struct asked *asked)
+enum kan_err saga_ask_try(struct place *place, struct saga_asked *asked)
 {
     enum kan_err err;
 
     asked->call.data = asked;
     asked->contract = place->contract;
-    err = saga_call(place->sagas, &asked->call, on_saga);
+    err = saga_call(place->above, &asked->call, on_saga);
     asked->submitted = err == KAN_OK;
     return err;
 }
 
-void ask_on(struct place *place, struct asked *asked)
+void saga_ask(struct place *place, struct saga_asked *asked)
 {
-    assert_int_equal(ask_try(place, asked), KAN_OK);
+    assert_int_equal(saga_ask_try(place, asked), KAN_OK);
 }
 
-struct asked transfer(struct place *place, const char *id, const char *body)
+struct saga_asked transfer(struct place *place, const char *id,
+                           const char *body)
 {
-    struct asked asked;
+    struct saga_asked asked;
 
-    to_ask(&asked, id, body);
-    ask_on(place, &asked);
+    saga_to_ask(&asked, id, body);
+    saga_ask(place, &asked);
     run_until(place, &asked.done);
     return asked;
 }
 
-struct asked look(struct place *place, const char *id)
+struct saga_asked saga_look(struct place *place, const char *id)
 {
-    struct asked asked;
+    struct saga_asked asked;
 
-    to_ask(&asked, id, NULL);
+    saga_to_ask(&asked, id, NULL);
     asked.call.read = true;
-    ask_on(place, &asked);
+    saga_ask(place, &asked);
     run_until(place, &asked.done);
     return asked;
 }
@@ -490,8 +264,7 @@ static void gather(struct place *place, struct auditing *auditing,
         auditing->events.after = auditing->last;
         auditing->events.limit = ENTITY_PAGE_MAX;
         assert_int_equal(
-            entity_events(place->entities, &auditing->events, on_events),
-            KAN_OK);
+            entity_events(place->host, &auditing->events, on_events), KAN_OK);
         run_until(place, &auditing->done);
     } while (auditing->more);
 }
@@ -522,9 +295,4 @@ void audit(struct place *place, const char *const *ids, uint32_t count,
         assert_int_equal(sum - under_way, start);
     }
     free(auditing.rows);
-}
-
-uint64_t revision_now(struct place *place)
-{
-    return engine_cursor(place->engine).revision;
 }

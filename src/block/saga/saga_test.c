@@ -18,7 +18,7 @@ static void two_accounts(struct place *place)
     account(place, "bob", 10);
 }
 
-static void ends(const struct asked *asked, enum saga_status status)
+static void ends(const struct saga_asked *asked, enum saga_status status)
 {
     if (asked->outcome != SAGA_ENDED)
         fail_msg("outcome %d, %s, %s", asked->outcome, kan_err_name(asked->err),
@@ -32,9 +32,9 @@ static void money_moves(void **state)
 {
     for (enum place_kind kind = PLACE_MEMORY; kind <= PLACE_SQLITE; kind++) {
         struct place place;
-        struct asked asked;
+        struct saga_asked asked;
         uint64_t since;
-        place_open(&place, kind, 1);
+        bank_open(&place, kind, 1);
         two_accounts(&place);
         since = revision_now(&place);
         asked = transfer(&place, "t1", five);
@@ -50,8 +50,8 @@ static void money_moves(void **state)
             asked.json,
             "\"parameters\":{\"from\":\"alice\",\"to\":\"bob\",\"amount\":5}"));
         audit(&place, ids, 2, since);
-        assert_int_equal(saga_stats(place.sagas).done, 1);
-        assert_int_equal(saga_stats(place.sagas).running, 0);
+        assert_int_equal(saga_stats(place.above).done, 1);
+        assert_int_equal(saga_stats(place.above).running, 0);
         place_close(&place);
     }
     (void)state;
@@ -60,10 +60,10 @@ static void money_moves(void **state)
 static void an_id_is_drawn(void **state)
 {
     struct place place;
-    struct asked asked;
+    struct saga_asked asked;
 
     (void)state;
-    place_open(&place, PLACE_MEMORY, 1);
+    bank_open(&place, PLACE_MEMORY, 1);
     two_accounts(&place);
     asked = transfer(&place, NULL, five);
     ends(&asked, SAGA_DONE);
@@ -78,10 +78,10 @@ static void an_id_is_drawn(void **state)
 static void too_little_money(void **state)
 {
     struct place place;
-    struct asked asked;
+    struct saga_asked asked;
 
     (void)state;
-    place_open(&place, PLACE_MEMORY, 1);
+    bank_open(&place, PLACE_MEMORY, 1);
     two_accounts(&place);
     asked = transfer(&place, "t1",
                      "{\"from\":\"bob\",\"to\":\"alice\",\"amount\":11}");
@@ -93,7 +93,7 @@ static void too_little_money(void **state)
     assert_non_null(strstr(
         asked.json, "{\"call\":\"to.deposit\",\"status\":\"not begun\"}"));
     has(&place, "bob", 10, 0);
-    asked = look(&place, "t1");
+    asked = saga_look(&place, "t1");
     ends(&asked, SAGA_UNDONE);
     place_close(&place);
 }
@@ -103,11 +103,11 @@ static void a_frozen_receiver(void **state)
 {
     for (enum place_kind kind = PLACE_MEMORY; kind <= PLACE_SQLITE; kind++) {
         struct place place;
-        struct asked asked;
+        struct saga_asked asked;
         uint64_t since;
-        place_open(&place, kind, 1);
+        bank_open(&place, kind, 1);
         two_accounts(&place);
-        took(&place, "bob", "freeze", "{}");
+        took(&place, "account/bob", "freeze", "{}");
         since = revision_now(&place);
         asked = transfer(&place, "t1", five);
         ends(&asked, SAGA_UNDONE);
@@ -119,7 +119,7 @@ static void a_frozen_receiver(void **state)
         has(&place, "bob", 10, 0);
         audit(&place, ids, 2, since);
         /* The same again is the same saga, also when it could be done now. */
-        took(&place, "bob", "unfreeze", "{}");
+        took(&place, "account/bob", "unfreeze", "{}");
         asked = transfer(&place, "t1", five);
         ends(&asked, SAGA_UNDONE);
         has(&place, "alice", 100, 0);
@@ -131,11 +131,11 @@ static void a_frozen_receiver(void **state)
 static void what_cannot_begin(void **state)
 {
     struct place place;
-    struct asked asked;
+    struct saga_asked asked;
     char id[SAGA_ID_MAX + 2];
 
     (void)state;
-    place_open(&place, PLACE_MEMORY, 1);
+    bank_open(&place, PLACE_MEMORY, 1);
     two_accounts(&place);
     asked = transfer(&place, NULL,
                      "{\"from\":\"bob\",\"to\":\"bob\",\"amount\":1}");
@@ -168,11 +168,11 @@ static void what_cannot_begin(void **state)
     id[SAGA_ID_MAX + 1] = 0;
     asked = transfer(&place, id, five);
     assert_int_equal(asked.outcome, SAGA_ID_INVALID);
-    asked = look(&place, "nothing");
+    asked = saga_look(&place, "nothing");
     assert_int_equal(asked.outcome, SAGA_NOTFOUND);
-    to_ask(&asked, "t1", five);
+    saga_to_ask(&asked, "t1", five);
     asked.call.saga = kan_text("transport");
-    ask_on(&place, &asked);
+    saga_ask(&place, &asked);
     run_until(&place, &asked.done);
     assert_int_equal(asked.outcome, SAGA_NO_SAGA);
     has(&place, "alice", 100, 0);
@@ -184,17 +184,17 @@ static void what_cannot_begin(void **state)
 static void an_id_is_one_saga(void **state)
 {
     struct place place;
-    struct asked first;
-    struct asked again;
+    struct saga_asked first;
+    struct saga_asked again;
 
     (void)state;
-    place_open(&place, PLACE_SQLITE, 1);
+    bank_open(&place, PLACE_SQLITE, 1);
     two_accounts(&place);
-    to_ask(&first, "t1", five);
-    to_ask(&again, "t1",
-           "{ \"amount\": \"5\", \"to\":\"bob\",\"from\":\"alice\"}");
-    ask_on(&place, &first);
-    ask_on(&place, &again);
+    saga_to_ask(&first, "t1", five);
+    saga_to_ask(&again, "t1",
+                "{ \"amount\": \"5\", \"to\":\"bob\",\"from\":\"alice\"}");
+    saga_ask(&place, &first);
+    saga_ask(&place, &again);
     run_until(&place, &first.done);
     run_until(&place, &again.done);
     ends(&first, SAGA_DONE);
@@ -208,10 +208,11 @@ static void an_id_is_one_saga(void **state)
                      "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":6}");
     assert_int_equal(again.outcome, SAGA_REUSED);
     /* While it is under way, too. */
-    to_ask(&first, "t2", five);
-    to_ask(&again, "t2", "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":6}");
-    ask_on(&place, &first);
-    ask_on(&place, &again);
+    saga_to_ask(&first, "t2", five);
+    saga_to_ask(&again, "t2",
+                "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":6}");
+    saga_ask(&place, &first);
+    saga_ask(&place, &again);
     run_until(&place, &first.done);
     run_until(&place, &again.done);
     ends(&first, SAGA_DONE);
@@ -224,18 +225,18 @@ static void an_id_is_one_saga(void **state)
 static void a_day_later(void **state)
 {
     struct place place;
-    struct asked asked;
+    struct saga_asked asked;
 
     (void)state;
-    place_open(&place, PLACE_MEMORY, 1);
+    bank_open(&place, PLACE_MEMORY, 1);
     two_accounts(&place);
     asked = transfer(&place, "t1", five);
     ends(&asked, SAGA_DONE);
     pass(&place, SAGA_KEEP_MS - 10000);
-    asked = look(&place, "t1");
+    asked = saga_look(&place, "t1");
     ends(&asked, SAGA_DONE);
     pass(&place, 20000);
-    asked = look(&place, "t1");
+    asked = saga_look(&place, "t1");
     assert_int_equal(asked.outcome, SAGA_NOTFOUND);
     asked = transfer(&place, "t1", five);
     ends(&asked, SAGA_DONE);
@@ -249,17 +250,17 @@ static void two_cross(void **state)
 {
     for (enum place_kind kind = PLACE_MEMORY; kind <= PLACE_SQLITE; kind++) {
         struct place place;
-        struct asked one;
-        struct asked other;
+        struct saga_asked one;
+        struct saga_asked other;
         uint64_t since;
-        place_open(&place, kind, 1);
+        bank_open(&place, kind, 1);
         two_accounts(&place);
         since = revision_now(&place);
-        to_ask(&one, "t1", five);
-        to_ask(&other, "t2",
-               "{\"from\":\"bob\",\"to\":\"alice\",\"amount\":10}");
-        ask_on(&place, &one);
-        ask_on(&place, &other);
+        saga_to_ask(&one, "t1", five);
+        saga_to_ask(&other, "t2",
+                    "{\"from\":\"bob\",\"to\":\"alice\",\"amount\":10}");
+        saga_ask(&place, &one);
+        saga_ask(&place, &other);
         run_until(&place, &one.done);
         run_until(&place, &other.done);
         ends(&one, SAGA_DONE);
@@ -275,20 +276,20 @@ static void two_cross(void **state)
 static void there_is_a_limit(void **state)
 {
     struct place place;
-    struct asked one;
-    struct asked other;
+    struct saga_asked one;
+    struct saga_asked other;
 
     (void)state;
-    place_begin(&place, PLACE_MEMORY, 1, bank_text);
-    place.waiting_max = 1;
-    hosts_open(&place);
+    sagas_waiting_max = 1;
+    bank_open(&place, PLACE_MEMORY, 1);
+    sagas_waiting_max = 0;
     two_accounts(&place);
-    to_ask(&one, "t1", five);
-    to_ask(&other, "t2", five);
-    ask_on(&place, &one);
-    assert_int_equal(ask_try(&place, &other), KAN_BUSY);
+    saga_to_ask(&one, "t1", five);
+    saga_to_ask(&other, "t2", five);
+    saga_ask(&place, &one);
+    assert_int_equal(saga_ask_try(&place, &other), KAN_BUSY);
     run_until(&place, &one.done);
-    ask_on(&place, &other);
+    saga_ask(&place, &other);
     run_until(&place, &other.done);
     ends(&other, SAGA_DONE);
     place_close(&place);
@@ -297,7 +298,7 @@ static void there_is_a_limit(void **state)
 /* --- crashes -------------------------------------------------------------- */
 
 /* Run until the engine has made so many commits more, or the saga has ended. */
-static void run_commits(struct place *place, const struct asked *asked,
+static void run_commits(struct place *place, const struct saga_asked *asked,
                         uint64_t commits)
 {
     uint64_t until = engine_stats(place->engine).commits + commits;
@@ -317,22 +318,22 @@ static void a_crash_after_each_commit(void **state)
         bool frozen = round & 2;
         uint64_t commits = (uint64_t)round / 4;
         struct place place;
-        struct asked asked;
+        struct saga_asked asked;
         uint64_t since;
         int64_t alice;
-        place_open(&place, kind, (uint64_t)round);
+        bank_open(&place, kind, (uint64_t)round);
         two_accounts(&place);
         if (frozen)
-            took(&place, "bob", "freeze", "{}");
+            took(&place, "account/bob", "freeze", "{}");
         since = revision_now(&place);
-        to_ask(&asked, "t1", five);
-        ask_on(&place, &asked);
+        saga_to_ask(&asked, "t1", five);
+        saga_ask(&place, &asked);
         run_commits(&place, &asked, commits);
         crashed += !asked.done;
         place_crash(&place);
         assert_true(asked.done);
         pass(&place, 5000);
-        assert_int_equal(saga_stats(place.sagas).running, 0);
+        assert_int_equal(saga_stats(place.above).running, 0);
         alice = number_of(&place, "alice", "balance");
         assert_true(alice == 100 || (alice == 95 && !frozen));
         has(&place, "alice", alice, 0);
@@ -365,7 +366,7 @@ static void many(struct place *place, bool crashes, uint32_t faults)
         MANY = 100,
         AT_ONCE = 8
     };
-    static struct asked asked[MANY];
+    static struct saga_asked asked[MANY];
     static char bodies[MANY][128];
     uint64_t since;
     int64_t sum = 0;
@@ -387,8 +388,8 @@ static void many(struct place *place, bool crashes, uint32_t faults)
     for (int i = 0; i < MANY; i++) {
         char id[16];
         snprintf(id, sizeof(id), "t%d", i);
-        to_ask(&asked[i], id, bodies[i]);
-        asked[i].done = ask_try(place, &asked[i]) != KAN_OK;
+        saga_to_ask(&asked[i], id, bodies[i]);
+        asked[i].done = saga_ask_try(place, &asked[i]) != KAN_OK;
         if (i % AT_ONCE != AT_ONCE - 1)
             continue;
         run_commits(place, &asked[i], env_choose(place->env, 20));
@@ -399,7 +400,7 @@ static void many(struct place *place, bool crashes, uint32_t faults)
     if (place->kind == PLACE_FAULT)
         *engine_fault_options(place->engine) = (struct engine_fault_options){0};
     pass(place, 120 * 1000);
-    assert_int_equal(saga_stats(place->sagas).running, 0);
+    assert_int_equal(saga_stats(place->above).running, 0);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(number_of(place, ids[i], "held"), 0);
         sum += number_of(place, ids[i], "balance");
@@ -409,9 +410,9 @@ static void many(struct place *place, bool crashes, uint32_t faults)
     /* Each is there, ended, or was never begun. */
     for (int i = 0; i < MANY; i++) {
         char id[16];
-        struct asked seen;
+        struct saga_asked seen;
         snprintf(id, sizeof(id), "t%d", i);
-        seen = look(place, id);
+        seen = saga_look(place, id);
         assert_true(asked[i].done);
         if (asked[i].outcome == SAGA_ENDED && asked[i].submitted) {
             ends(&seen, asked[i].status);
@@ -429,7 +430,7 @@ static void a_hundred_with_crashes(void **state)
 {
     for (uint64_t seed = 1; seed <= 3; seed++) {
         struct place place;
-        place_open(&place, seed % 2 ? PLACE_SQLITE : PLACE_MEMORY, seed);
+        bank_open(&place, seed % 2 ? PLACE_SQLITE : PLACE_MEMORY, seed);
         many(&place, true, 0);
         place_close(&place);
     }
@@ -441,7 +442,7 @@ static void a_hundred_with_lost_answers(void **state)
 {
     for (uint64_t seed = 1; seed <= 4; seed++) {
         struct place place;
-        place_open(&place, PLACE_FAULT, seed);
+        bank_open(&place, PLACE_FAULT, seed);
         many(&place, seed % 2, 50 * (uint32_t)(1 + seed % 4));
         place_close(&place);
     }
@@ -455,24 +456,24 @@ static void two_hosts_take_them_up(void **state)
     for (uint64_t seed = 1; seed <= 40; seed++) {
         struct place place;
         struct place other;
-        struct asked asked;
+        struct saga_asked asked;
         uint64_t since;
         bool frozen = seed % 2;
-        place_open(&place, PLACE_MEMORY, seed);
+        bank_open(&place, PLACE_MEMORY, seed);
         two_accounts(&place);
         if (frozen)
-            took(&place, "bob", "freeze", "{}");
+            took(&place, "account/bob", "freeze", "{}");
         since = revision_now(&place);
-        to_ask(&asked, "t1", five);
-        ask_on(&place, &asked);
+        saga_to_ask(&asked, "t1", five);
+        saga_ask(&place, &asked);
         run_commits(&place, &asked, 1 + seed % 4);
         other = place;
         sagas_open(&other);
         run_until(&place, &asked.done);
         ends(&asked, frozen ? SAGA_UNDONE : SAGA_DONE);
         pass(&place, 5000);
-        assert_int_equal(saga_stats(place.sagas).running, 0);
-        assert_int_equal(saga_stats(other.sagas).running, 0);
+        assert_int_equal(saga_stats(place.above).running, 0);
+        assert_int_equal(saga_stats(other.above).running, 0);
         has(&place, "alice", frozen ? 100 : 95, 0);
         has(&place, "bob", frozen ? 10 : 15, 0);
         audit(&place, ids, 2, since);
@@ -488,9 +489,9 @@ static void each_answer_is_lost_in_turn(void **state)
 
     for (uint64_t nth = 1; struck; nth++) {
         struct place place;
-        struct asked asked;
+        struct saga_asked asked;
         uint64_t since;
-        place_open(&place, PLACE_FAULT, nth);
+        bank_open(&place, PLACE_FAULT, nth);
         two_accounts(&place);
         since = revision_now(&place);
         engine_fault_nth(place.engine, ENGINE_FAULT_LOST, nth);
@@ -513,8 +514,8 @@ static void each_request_is_refused_in_turn(void **state)
 
     for (uint64_t nth = 1; struck; nth++) {
         struct place place;
-        struct asked asked;
-        place_open(&place, PLACE_FAULT, nth);
+        struct saga_asked asked;
+        bank_open(&place, PLACE_FAULT, nth);
         two_accounts(&place);
         engine_fault_nth(place.engine, ENGINE_FAULT_BUSY, nth);
         asked = transfer(&place, "t1", five);
@@ -555,27 +556,26 @@ static void a_step_behind_the_pivot_is_refused(void **state)
         "    then to.deposit(amount)\n"
         "}\n";
     struct place place;
-    struct asked asked;
+    struct saga_asked asked;
 
     (void)state;
-    place_begin(&place, PLACE_MEMORY, 1, text);
-    hosts_open(&place);
-    took(&place, "bob", "close", "{}");
-    to_ask(&asked, "t1", five);
-    ask_on(&place, &asked);
+    bank_open_text(&place, PLACE_MEMORY, text, 1);
+    took(&place, "account/bob", "close", "{}");
+    saga_to_ask(&asked, "t1", five);
+    saga_ask(&place, &asked);
     run_until(&place, &asked.done);
     assert_int_equal(asked.outcome, SAGA_FAILED);
     assert_int_equal(asked.err, KAN_TIMEOUT);
     assert_true(place.troubles > 0);
     assert_non_null(strstr(place.trouble, "transfer t1"));
     assert_non_null(strstr(place.trouble, "to.deposit"));
-    asked = look(&place, "t1");
+    asked = saga_look(&place, "t1");
     assert_int_equal(asked.outcome, SAGA_ENDED);
     assert_int_equal(asked.status, SAGA_RUNNING);
     place_crash(&place);
     pass(&place, 1000);
-    assert_int_equal(saga_stats(place.sagas).running, 1);
-    took(&place, "bob", "reopen", "{}");
+    assert_int_equal(saga_stats(place.above).running, 1);
+    took(&place, "account/bob", "reopen", "{}");
     asked = transfer(&place, "t1", five);
     ends(&asked, SAGA_DONE);
     assert_int_equal(number_of(&place, "alice", "balance"), 5);
@@ -587,28 +587,28 @@ static void a_step_behind_the_pivot_is_refused(void **state)
 static void who_lets_go_is_told(void **state)
 {
     struct place place;
-    struct asked asked;
+    struct saga_asked asked;
 
     (void)state;
-    place_open(&place, PLACE_MEMORY, 1);
+    bank_open(&place, PLACE_MEMORY, 1);
     two_accounts(&place);
-    to_ask(&asked, "t1", five);
-    ask_on(&place, &asked);
+    saga_to_ask(&asked, "t1", five);
+    saga_ask(&place, &asked);
     saga_call_cancel(&asked.call);
     run_until(&place, &asked.done);
     assert_int_equal(asked.outcome, SAGA_FAILED);
     assert_int_equal(asked.err, KAN_CANCELED);
     pass(&place, 1000);
-    asked = look(&place, "t1");
+    asked = saga_look(&place, "t1");
     ends(&asked, SAGA_DONE);
-    to_ask(&asked, "t1", NULL);
+    saga_to_ask(&asked, "t1", NULL);
     asked.call.read = true;
-    ask_on(&place, &asked);
+    saga_ask(&place, &asked);
     saga_call_cancel(&asked.call);
     run_until(&place, &asked.done);
-    to_ask(&asked, "t2", five);
-    ask_on(&place, &asked);
-    hosts_close(&place);
+    saga_to_ask(&asked, "t2", five);
+    saga_ask(&place, &asked);
+    host_close(&place);
     assert_true(asked.done);
     assert_int_equal(asked.outcome, SAGA_FAILED);
     assert_int_equal(asked.err, KAN_CLOSED);
@@ -622,14 +622,14 @@ static void memory_runs_out(void **state)
 
     for (uint64_t nth = 1; struck; nth++) {
         struct place place;
-        struct asked asked;
+        struct saga_asked asked;
         uint64_t since;
-        place_open(&place, PLACE_MEMORY, nth);
+        bank_open(&place, PLACE_MEMORY, nth);
         two_accounts(&place);
         since = revision_now(&place);
-        to_ask(&asked, "t1", five);
+        saga_to_ask(&asked, "t1", five);
         mem_fault(nth, false);
-        if (ask_try(&place, &asked) == KAN_OK)
+        if (saga_ask_try(&place, &asked) == KAN_OK)
             run_until(&place, &asked.done);
         struck = mem_fault_struck();
         mem_fault(0, false);

@@ -1,5 +1,5 @@
-/* A follower of one type's events: where it stands, what it hears of the feed,
- * which piece of work is next, and what it shows. */
+/* A follower of one type's events: where it stands, which piece of work is
+ * next, and what it shows. */
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -183,30 +183,12 @@ enum kan_err view_follower_new(struct view_host *host,
     return KAN_OK;
 }
 
-static void queue_clear(struct view_follower *follower)
-{
-    struct list *link;
-
-    while ((link = list_pop(&follower->queue)) != NULL)
-        view_events_free(list_entry(link, struct view_events, link));
-    follower->queue_commits = 0;
-    follower->queue_bytes = 0;
-}
-
-static void watch_leave(struct view_follower *follower)
-{
-    if (!follower->watching || follower->watch_ending)
-        return;
-    follower->watch_ending = true;
-    engine_cancel(&follower->watch.request);
-}
-
 void view_follower_stop(struct view_follower *follower)
 {
     follower->stopping = true;
     env_timer_stop(follower->host->env, &follower->timer);
     env_timer_stop(follower->host->env, &follower->nudge);
-    watch_leave(follower);
+    view_queue_leave(follower);
     work_later(follower);
 }
 
@@ -220,90 +202,7 @@ void view_follower_freeze(struct view_follower *follower)
     follower->phase = VIEW_FROZEN;
     env_timer_stop(follower->host->env, &follower->timer);
     env_timer_stop(follower->host->env, &follower->nudge);
-    watch_leave(follower);
-}
-
-/* --- the feed ------------------------------------------------------------- */
-
-/* Keep the events of a commit for the next batch. false: no memory. */
-static bool queue_commit(struct view_follower *follower, uint64_t revision,
-                         const struct engine_change *changes, uint32_t count)
-{
-    size_t head = follower->feed_key.size + 1;
-    struct view_events *events = mem_zalloc(sizeof(*events));
-
-    if (!events)
-        return false;
-    events->revision = revision;
-    for (uint32_t i = 0; i < count; i++)
-        if (changes[i].kind == ENGINE_CHANGE_PUT &&
-            changes[i].key.size > head &&
-            slice_at(changes[i].key, head - 1) == 'e')
-            view_events_add(events, revision, slice_skip(changes[i].key, head),
-                            changes[i].value);
-    if (buffer_failed(&events->bytes)) {
-        view_events_free(events);
-        return false;
-    }
-    if (events->count == 0) {
-        view_events_free(events);
-        return true;
-    }
-    list_push(&follower->queue, &events->link);
-    follower->queue_commits++;
-    follower->queue_bytes += events->bytes.size;
-    return true;
-}
-
-static void watch_ended(struct view_follower *follower, enum kan_err err)
-{
-    follower->watching = false;
-    follower->watch_ending = false;
-    if (err == KAN_COMPACTED)
-        view_follower_anew(follower, NULL);
-    else if (err != KAN_CANCELED && !follower->busy &&
-             follower->phase == VIEW_WORKING)
-        view_follower_done(follower, err);
-    work_later(follower);
-}
-
-static void on_watch(struct engine_watch *watch, enum kan_err err,
-                     uint64_t revision, const struct engine_change *changes,
-                     uint32_t change_count)
-{
-    struct view_follower *follower = watch->request.data;
-
-    if (err) {
-        watch_ended(follower, err);
-        return;
-    }
-    if (follower->watch_ending)
-        return;
-    if (!queue_commit(follower, revision, changes, change_count)) {
-        watch_leave(follower); /* and enter again behind what is queued */
-        return;
-    }
-    follower->queued = revision;
-    if (follower->queue_commits >= VIEW_QUEUE_COMMITS_MAX ||
-        follower->queue_bytes >= VIEW_QUEUE_BYTES_MAX)
-        watch_leave(follower);
-    work_later(follower);
-}
-
-static enum kan_err watch_enter(struct view_follower *follower)
-{
-    struct engine_watch *watch = &follower->watch;
-    enum kan_err err;
-
-    memset(watch, 0, sizeof(*watch));
-    watch->request.data = follower;
-    watch->prefix = buffer_slice(&follower->feed_key);
-    watch->from.store = follower->place.store;
-    watch->from.incarnation = follower->place.incarnation;
-    watch->from.revision = follower->queued;
-    err = engine_watch(follower->host->engine, watch, on_watch);
-    follower->watching = err == KAN_OK;
-    return err;
+    view_queue_leave(follower);
 }
 
 /* --- what it shows -------------------------------------------------------- */
@@ -359,43 +258,9 @@ static void publish(struct view_follower *follower)
 
 /* --- batches -------------------------------------------------------------- */
 
-/* The oldest commits of the queue as one, for as many as fit. */
-static struct view_events *take_batch(struct view_follower *follower)
-{
-    struct view_events *events =
-        list_entry(list_pop(&follower->queue), struct view_events, link);
-    uint32_t commits = 1;
-    struct list *link;
-    struct map seen;
-    bool room;
-
-    map_init(&seen, follower->host->seed, follower->batch_max);
-    follower->queue_commits--;
-    follower->queue_bytes -= events->bytes.size;
-    room = view_events_ids(events, &seen);
-    while (room && (link = list_first(&follower->queue)) != NULL) {
-        struct view_events *next = list_entry(link, struct view_events, link);
-        if (events->bytes.size + next->bytes.size > VIEW_BATCH_BYTES_MAX ||
-            !view_events_ids(next, &seen) ||
-            buffer_reserve(&events->bytes, next->bytes.size))
-            break;
-        list_remove(&next->link);
-        follower->queue_commits--;
-        follower->queue_bytes -= next->bytes.size;
-        buffer_append(&events->bytes, buffer_slice(&next->bytes));
-        events->count += next->count;
-        events->revision = next->revision;
-        view_events_free(next);
-        commits++;
-    }
-    map_fini(&seen);
-    follower->many = commits >= VIEW_MANY;
-    return events;
-}
-
 static void count_queue(struct view_follower *follower)
 {
-    struct view_events *events = take_batch(follower);
+    struct view_events *events = view_queue_take(follower);
     struct view_place becomes = follower->place;
 
     becomes.revision = events->revision;
@@ -527,7 +392,7 @@ static void work_on(struct view_follower *follower)
     publish(follower);
     if (!follower->watching && follower->queue_commits == 0 &&
         follower->queue_bytes == 0) {
-        enum kan_err err = watch_enter(follower);
+        enum kan_err err = view_queue_enter(follower);
         if (err == KAN_COMPACTED)
             view_follower_anew(follower, NULL);
         if (err) {
@@ -550,14 +415,14 @@ static void end(struct view_follower *follower)
     struct view_host *host = follower->host;
 
     if (follower->watching || follower->marking) {
-        watch_leave(follower);
+        view_queue_leave(follower);
         if (follower->asking)
             engine_cancel(&follower->ask.request);
         else if (follower->marking)
             engine_cancel(&follower->mark.request);
         return;
     }
-    queue_clear(follower);
+    view_queue_clear(follower);
     follower_free(follower);
     view_host_gone(host);
 }
@@ -573,14 +438,14 @@ static void on_work(struct env_task *task)
         return;
     }
     if (follower->phase == VIEW_FROZEN) {
-        queue_clear(follower);
+        view_queue_clear(follower);
         return;
     }
     if (follower->anew && follower->phase == VIEW_WORKING)
         follower->phase = VIEW_LOADING;
     if (follower->phase == VIEW_LOADING) {
         /* What the old watch has still to say is of no interest. */
-        watch_leave(follower);
+        view_queue_leave(follower);
         if (!follower->watching)
             load(follower);
     } else if (follower->phase == VIEW_WORKING) {
@@ -712,7 +577,7 @@ static void on_place(struct engine_get *get, enum kan_err err)
         view_follower_done(follower, KAN_NOMEM);
         return;
     }
-    queue_clear(follower);
+    view_queue_clear(follower);
     follower->queued = follower->place.revision;
     for (uint32_t i = 0; i < follower->column_count; i++)
         follower->dirty[i] = view_ordered(follower->columns[i].kind);

@@ -1,6 +1,8 @@
 /* view_host.h - the inside of the view block: the host and its readers
- * (view.c), a follower of one type's events (view_follow.c, view_mark.c,
- * view_clean.c), and a batch of events as it is counted (view_fold.c).
+ * (view.c), a follower of one type's events (view_follow.c) with what it hears
+ * of them (view_queue.c, view_mark.c) and what it cleans up (view_clean.c), and
+ * a batch of events as it is counted (view_batch.c, view_fold.c, view_commit.c,
+ * which share view_batch.h).
  *
  * Under the host's prefix, the type and a zero byte:
  *
@@ -194,7 +196,7 @@ void view_follower_drop(struct view_follower *follower);
 /* It does no more, and shows what it has. */
 void view_follower_freeze(struct view_follower *follower);
 
-/* A reader waits: count at once. */
+/* A reader waits, or the feed said something: see at once what is next. */
 void view_follower_hurry(struct view_follower *follower);
 
 /* The work that was under way has ended: on with the next. On err it is begun
@@ -208,6 +210,17 @@ void view_follower_anew(struct view_follower *follower, const char *why);
 void view_own_key(const struct view_follower *follower, char sort,
                   struct buffer *out);
 
+/* --- view_queue.c --------------------------------------------------------- */
+
+/* Hear the feed, from behind what is queued. KAN_COMPACTED: that is gone. */
+KAN_MUST_USE enum kan_err view_queue_enter(struct view_follower *follower);
+/* Hear no more of it; `watching` until it has ended. What is queued stays. */
+void view_queue_leave(struct view_follower *follower);
+/* The oldest commits as one, for as many as fit a batch: yours, free them with
+ * view_events_free(). The queue is not empty. */
+struct view_events *view_queue_take(struct view_follower *follower);
+void view_queue_clear(struct view_follower *follower);
+
 /* --- view_mark.c, view_clean.c -------------------------------------------- */
 
 /* See, a little later, whether somebody waits for a mark. */
@@ -216,7 +229,7 @@ void view_nudge_later(struct view_follower *follower);
 /* Delete a page of what is of no use any more. Ends by view_follower_done(). */
 void view_clean(struct view_follower *follower);
 
-/* --- view_fold.c ---------------------------------------------------------- */
+/* --- view_batch.c --------------------------------------------------------- */
 
 void view_events_add(struct view_events *events, uint64_t revision,
                      struct kan_slice key, struct kan_slice value);
@@ -224,13 +237,18 @@ void view_events_add(struct view_events *events, uint64_t revision,
 KAN_MUST_USE bool view_events_ids(const struct view_events *events,
                                   struct map *seen);
 struct view_events *view_events_free(struct view_events *events);
+/* Of the batch that the follower counts, if there is one. */
+void view_batch_free(struct view_follower *follower);
+
+/* --- view_fold.c ---------------------------------------------------------- */
 
 /* Count the events, which are given; then the follower stands at `becomes`.
  * Scanned ones are all counted, those of the feed as far as the pages have
  * passed them. Ends by view_follower_done(). */
 void view_fold(struct view_follower *follower, struct view_events *events,
                const struct view_place *becomes, bool scanned);
-void view_batch_free(struct view_follower *follower);
+
+/* --- view_commit.c -------------------------------------------------------- */
 
 /* Find the first of each index that is dirty. Ends by view_follower_done(). */
 void view_find(struct view_follower *follower);

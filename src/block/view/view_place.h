@@ -1,82 +1,50 @@
-/* view_place.h - accounts to test views in: entities and views on an engine in
- * a simulated world, and a model of what the views must show. */
+/* view_place.h - accounts to test views in: a host of views above the one of
+ * entity_place.h, and reads that are waited for. */
 
 #ifndef BLOCK_VIEW_VIEW_PLACE_H
 #define BLOCK_VIEW_VIEW_PLACE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include "block/entity/entity_place.h"
 #include "block/view/view.h"
-#include "engine/fault/fault.h"
-#include "env/sim/sim.h"
 
-enum place_kind
-{
-    PLACE_MEMORY,
-    PLACE_FAULT, /* memory behind the wrapper that fails it */
-    PLACE_SQLITE
-};
-
-struct place
-{
-    enum place_kind kind;
-    struct tape tape;
-    struct sim_world *world;
-    struct env *env;
-    struct engine *engine;
-    struct contract *contract;
-    struct entity_host *entities;
-    struct view_host *views;
-    uint64_t keep_ms;
-    int64_t live; /* blocks before */
-    char trouble[1024];
-    uint32_t troubles;
-    bool ready;
-    enum kan_err ready_err;
-};
+/* An account without its views, up to the closing brace. */
+#define VIEW_ACCOUNT                                                    \
+    "type account {\n"                                                  \
+    "    owner:   text(80) = \"\"\n"                                    \
+    "    balance: int(0 .. 1_000_000) = 0\n"                            \
+    "    status:  unopened | open | frozen\n"                           \
+    "    step open(name: text(80)) when status == unopened {\n"         \
+    "        owner  = name\n"                                           \
+    "        status = open\n"                                           \
+    "    }\n"                                                           \
+    "    step deposit(amount: int(1 .. 1000)) when status == open {\n"  \
+    "        balance += amount\n"                                       \
+    "    }\n"                                                           \
+    "    step withdraw(amount: int(1 .. 1000)) when status == open {\n" \
+    "        require amount <= balance else \"insufficient funds\"\n"   \
+    "        balance -= amount\n"                                       \
+    "    }\n"                                                           \
+    "    step freeze   when status == open   { status = frozen }\n"     \
+    "    step unfreeze when status == frozen { status = open }\n"
 
 /* The text of the accounts; other tests bring their own. */
 extern const char bank_text[];
 
-/* How much of the feed memory keeps; 0: its default. Of the next place. */
-extern uint64_t place_feed_bytes_max;
-/* The operations that it takes in a commit; 0: as many as it can. */
-extern uint32_t place_ops_max;
-
-void place_begin(struct place *place, enum place_kind kind, uint64_t seed,
-                 const char *text);
-void place_open(struct place *place, enum place_kind kind, uint64_t seed);
-void views_open(struct place *place);
+/* Open a place with both hosts. */
+void accounts_open_text(struct place *place, enum place_kind kind,
+                        const char *text, uint64_t seed);
+void accounts_open(struct place *place, enum place_kind kind, uint64_t seed);
+void views_open(struct place *place); /* which is place->above then */
 void views_close(struct place *place);
-void hosts_open(struct place *place);
-void hosts_close(struct place *place);
-void place_close(struct place *place); /* checks that nothing leaked */
-
-/* The hosts are gone, on sqlite with the power; new ones open the same store.
- */
-void place_crash(struct place *place);
 /* Another contract is put in place. */
-void place_reload(struct place *place, const char *text);
+void views_reload(struct place *place, const char *text);
 
-void run_until(struct place *place, const bool *flag);
-void pass(struct place *place, uint64_t ms);
-
-/* Take a step of an account. ret_revision, of its event, may be NULL. */
-enum entity_outcome take(struct place *place, const char *id, const char *step,
+/* Take a step. ret_revision is of its event, or 0. */
+enum entity_outcome take(struct place *place, const char *ref, const char *step,
                          const char *body, uint64_t *ret_revision);
-void took(struct place *place, const char *id, const char *step,
-          const char *body);
-enum entity_outcome change(struct place *place, const char *id,
-                           enum entity_change_kind kind);
-uint64_t revision_now(struct place *place);
 
 /* A read, and what came of it. */
-struct asked
+struct view_asked
 {
     struct view_read read;
     bool submitted;
@@ -86,12 +54,12 @@ struct asked
     char json[1024];
 };
 
-enum kan_err ask_try(struct place *place, struct asked *asked, const char *view,
-                     uint64_t at_least);
-void ask_on(struct place *place, struct asked *asked, const char *view,
-            uint64_t at_least);
+enum kan_err view_ask_try(struct place *place, struct view_asked *asked,
+                          const char *view, uint64_t at_least);
+void view_ask(struct place *place, struct view_asked *asked, const char *view,
+              uint64_t at_least);
 /* The view `bank`, not before the revision. */
-struct asked ask(struct place *place, uint64_t at_least);
+struct view_asked view_ask_wait(struct place *place, uint64_t at_least);
 /* Which must be this. */
 void shows(struct place *place, uint64_t at_least, const char *json);
 

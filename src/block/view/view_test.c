@@ -17,7 +17,9 @@ enum
     MODEL_IDS = 6
 };
 
-static const char *const ids[MODEL_IDS] = {"a", "b", "c", "d", "e", "f"};
+static const char *const ids[MODEL_IDS] = {"account/a", "account/b",
+                                           "account/c", "account/d",
+                                           "account/e", "account/f"};
 
 struct model_account
 {
@@ -148,13 +150,14 @@ static uint64_t happen(struct place *place, struct model *model)
     }
     switch (env_choose(place->env, 12)) {
     case 0:
-        assert_int_equal(change(place, ids[which], ENTITY_DELETE),
+        assert_int_equal(change(place, ids[which], ENTITY_DELETE, 0).outcome,
                          ENTITY_TAKEN);
         memset(one, 0, sizeof(*one));
         break;
     case 1:
         assert_int_equal(change(place, ids[which],
-                                never_erase ? ENTITY_DELETE : ENTITY_ERASE),
+                                never_erase ? ENTITY_DELETE : ENTITY_ERASE, 0)
+                             .outcome,
                          ENTITY_TAKEN);
         memset(one, 0, sizeof(*one));
         break;
@@ -252,7 +255,7 @@ static void histories(enum place_kind kind, uint64_t seed, int count)
     struct model model;
 
     memset(&model, 0, sizeof(model));
-    place_open(&place, kind, seed);
+    accounts_open(&place, kind, seed);
     agrees(&place, &model);
     for (int i = 0; i < count; i++) {
         happen(&place, &model);
@@ -288,7 +291,7 @@ static void totals_survive_failures(void **state)
         struct model model;
         struct engine_fault_options *fault;
         memset(&model, 0, sizeof(model));
-        place_open(&place, PLACE_FAULT, seed);
+        accounts_open(&place, PLACE_FAULT, seed);
         fault = engine_fault_options(place.engine);
         for (int i = 0; i < 120; i++) {
             *fault = (struct engine_fault_options){0};
@@ -312,25 +315,25 @@ static void totals_survive_failures(void **state)
 static void it_is_counted_in_its_time(void **state)
 {
     struct place place;
-    struct asked asked;
+    struct view_asked asked;
 
     (void)state;
-    place_open(&place, PLACE_MEMORY, 1);
-    took(&place, "a", "open", "{\"name\":\"x\"}");
+    accounts_open(&place, PLACE_MEMORY, 1);
+    took(&place, "account/a", "open", "{\"name\":\"x\"}");
     pass(&place, 3000);
-    asked = ask(&place, 0);
+    asked = view_ask_wait(&place, 0);
     assert_int_equal(asked.err, KAN_OK);
     assert_non_null(strstr(asked.json, "\"accounts\":1"));
-    took(&place, "a", "deposit", "{\"amount\":7}");
-    asked = ask(&place, 0);
+    took(&place, "account/a", "deposit", "{\"amount\":7}");
+    asked = view_ask_wait(&place, 0);
     assert_non_null(strstr(asked.json, "\"money\":0"));
     pass(&place, 1100);
-    asked = ask(&place, 0);
+    asked = view_ask_wait(&place, 0);
     assert_non_null(strstr(asked.json, "\"money\":7"));
     /* K-VIEW-3: of a commit that is none of the type's. */
     shows(&place, revision_now(&place), asked.json);
     /* Of one that is yet to come. */
-    asked = ask(&place, revision_now(&place) + 1000);
+    asked = view_ask_wait(&place, revision_now(&place) + 1000);
     assert_int_equal(asked.err, KAN_TIMEOUT);
     place_close(&place);
 }
@@ -345,7 +348,7 @@ static void a_restart_goes_on(void **state)
 
     (void)state;
     memset(&model, 0, sizeof(model));
-    place_open(&place, PLACE_MEMORY, 5);
+    accounts_open(&place, PLACE_MEMORY, 5);
     for (int i = 0; i < 400; i++)
         happen(&place, &model);
     agrees(&place, &model);
@@ -370,7 +373,7 @@ static void a_crash_after_each_batch(void **state)
     (void)state;
     memset(&model, 0, sizeof(model));
     place_ops_max = 128;
-    place_open(&place, PLACE_MEMORY, 7);
+    accounts_open(&place, PLACE_MEMORY, 7);
     agrees(&place, &model);
     for (uint64_t commits = 0; commits < 8; commits++) {
         uint64_t until;
@@ -400,9 +403,8 @@ static void the_feed_is_cut(void **state)
     (void)state;
     memset(&model, 0, sizeof(model));
     place_feed_bytes_max = 2048;
-    place_begin(&place, PLACE_MEMORY, 3, bank_text);
+    accounts_open(&place, PLACE_MEMORY, 3);
     place_feed_bytes_max = 0;
-    hosts_open(&place);
     for (int i = 0; i < 20; i++)
         happen(&place, &model);
     agrees(&place, &model);
@@ -444,7 +446,7 @@ static void remember(struct place *place, const struct model *model,
     buffer_fini(&json);
 }
 
-static void was(const struct past *past, const struct asked *asked)
+static void was(const struct past *past, const struct view_asked *asked)
 {
     uint32_t at = past->count;
 
@@ -461,13 +463,13 @@ static void was(const struct past *past, const struct asked *asked)
 static void look_and_go_on(struct place *place, struct model *model,
                            struct past *past, int count)
 {
-    static struct asked asked[2000];
+    static struct view_asked asked[2000];
     uint64_t before;
     uint64_t revision;
 
     for (int i = 0; i < count; i++) {
-        ask_on(place, &asked[i], "bank",
-               env_choose(place->env, 2) ? revision_now(place) : 0);
+        view_ask(place, &asked[i], "bank",
+                 env_choose(place->env, 2) ? revision_now(place) : 0);
         before = revision_now(place);
         revision = happen(place, model);
         remember(place, model, past, before, revision);
@@ -498,7 +500,7 @@ static void a_view_is_exactly_as_of(void **state)
         struct model model;
         memset(&model, 0, sizeof(model));
         memset(&past, 0, sizeof(past));
-        place_open(&place, PLACE_MEMORY, seed);
+        accounts_open(&place, PLACE_MEMORY, seed);
         remember(&place, &model, &past, 0, 1);
         look_and_go_on(&place, &model, &past, 300);
         /* All is counted again, by pages, while more comes. */
@@ -524,7 +526,7 @@ static void two_count_the_same(void **state)
         struct place other;
         struct model model;
         memset(&model, 0, sizeof(model));
-        place_open(&place, PLACE_MEMORY, seed);
+        accounts_open(&place, PLACE_MEMORY, seed);
         for (int i = 0; i < 30; i++)
             happen(&place, &model);
         other = place;
@@ -545,24 +547,7 @@ static void two_count_the_same(void **state)
 /* K-VIEW-4 */
 static void another_meaning(void **state)
 {
-    static const char other[] =
-        "type account {\n"
-        "    owner:   text(80) = \"\"\n"
-        "    balance: int(0 .. 1_000_000) = 0\n"
-        "    status:  unopened | open | frozen\n"
-        "    step open(name: text(80)) when status == unopened {\n"
-        "        owner  = name\n"
-        "        status = open\n"
-        "    }\n"
-        "    step deposit(amount: int(1 .. 1000)) when status == open {\n"
-        "        balance += amount\n"
-        "    }\n"
-        "    step withdraw(amount: int(1 .. 1000)) when status == open {\n"
-        "        require amount <= balance else \"insufficient funds\"\n"
-        "        balance -= amount\n"
-        "    }\n"
-        "    step freeze   when status == open   { status = frozen }\n"
-        "    step unfreeze when status == frozen { status = open }\n"
+    static const char other[] = VIEW_ACCOUNT
         "    view bank over all {\n"
         "        most: max(balance)\n"
         "    }\n"
@@ -575,26 +560,26 @@ static void another_meaning(void **state)
     for (enum place_kind kind = PLACE_MEMORY; kind <= PLACE_SQLITE; kind += 2) {
         struct place place;
         struct model model;
-        struct asked asked;
+        struct view_asked asked;
         struct buffer json = BUFFER_INIT;
         memset(&model, 0, sizeof(model));
-        place_open(&place, kind, 4);
+        accounts_open(&place, kind, 4);
         for (int i = 0; i < 150; i++)
             happen(&place, &model);
         agrees(&place, &model);
         model_json(&model, &json);
-        place_reload(&place, other);
+        views_reload(&place, other);
         /* Until all is counted again the old one is shown. */
         shows(&place, 0, buffer_text(&json));
-        ask_on(&place, &asked, "more", 0);
+        view_ask(&place, &asked, "more", 0);
         run_until(&place, &asked.done);
         assert_int_equal(asked.err, KAN_OK);
         assert_non_null(strstr(asked.json, "withdrawals"));
-        asked = ask(&place, 0);
+        asked = view_ask_wait(&place, 0);
         assert_non_null(strstr(asked.json, "{\"most\":"));
         pass(&place, 5000);
         /* And back: after a restart in the middle, too. */
-        place_reload(&place, bank_text);
+        views_reload(&place, bank_text);
         place_crash(&place);
         agrees(&place, &model);
         buffer_fini(&json);
@@ -617,20 +602,19 @@ static void what_is_old_goes(void **state)
         "}\n"
         "}\n";
     struct place place;
-    char id[16];
+    char id[32];
 
     (void)state;
-    place_begin(&place, PLACE_MEMORY, 1, without);
-    hosts_open(&place);
+    accounts_open_text(&place, PLACE_MEMORY, without, 1);
     for (int i = 0; i < 1000; i++) {
-        snprintf(id, sizeof(id), "e%d", i);
+        snprintf(id, sizeof(id), "account/e%d", i);
         took(&place, id, "open", "{\"name\":\"x\"}");
     }
     shows(&place, revision_now(&place), "{\"n\":1000}");
-    place_reload(&place, other);
+    views_reload(&place, other);
     shows(&place, revision_now(&place), "{\"m\":\"x\"}");
     pass(&place, 60000);
-    place_reload(&place, without);
+    views_reload(&place, without);
     shows(&place, revision_now(&place), "{\"n\":1000}");
     place_close(&place);
 }
@@ -666,24 +650,23 @@ static void older_versions_count(void **state)
         "}\n"
         "upgrade account 1 -> 2 { up { cents = old.money * 100 } }\n";
     struct place place;
-    struct asked asked;
+    struct view_asked asked;
 
     (void)state;
-    place_begin(&place, PLACE_SQLITE, 1, one);
-    hosts_open(&place);
-    took(&place, "a", "put", "{\"amount\":3}");
-    took(&place, "b", "put", "{\"amount\":4}");
-    took(&place, "b", "old_one", "{}");
-    ask_on(&place, &asked, "all", revision_now(&place));
+    accounts_open_text(&place, PLACE_SQLITE, one, 1);
+    took(&place, "account/a", "put", "{\"amount\":3}");
+    took(&place, "account/b", "put", "{\"amount\":4}");
+    took(&place, "account/b", "old_one", "{}");
+    view_ask(&place, &asked, "all", revision_now(&place));
     run_until(&place, &asked.done);
     assert_string_equal(asked.json, "{\"sum\":7,\"n\":2}");
-    place_reload(&place, two);
-    ask_on(&place, &asked, "all", revision_now(&place));
+    views_reload(&place, two);
+    view_ask(&place, &asked, "all", revision_now(&place));
     run_until(&place, &asked.done);
     assert_string_equal(asked.json,
                         "{\"sum\":700,\"n\":2,\"paid\":7,\"top\":400}");
-    took(&place, "a", "put", "{\"amount\":5}");
-    ask_on(&place, &asked, "all", revision_now(&place));
+    took(&place, "account/a", "put", "{\"amount\":5}");
+    view_ask(&place, &asked, "all", revision_now(&place));
     run_until(&place, &asked.done);
     assert_string_equal(asked.json,
                         "{\"sum\":1200,\"n\":3,\"paid\":12,\"top\":800}");
@@ -705,16 +688,15 @@ static void sums_are_wide(void **state)
         "    }\n"
         "}\n";
     struct place place;
-    struct asked asked;
+    struct view_asked asked;
 
     (void)state;
-    place_begin(&place, PLACE_MEMORY, 1, text);
-    hosts_open(&place);
-    took(&place, "a", "be", "{\"to\":\"9223372036854775807\"}");
-    took(&place, "b", "be", "{\"to\":\"9223372036854775807\"}");
-    took(&place, "c", "be", "{\"to\":\"9223372036854775807\"}");
-    took(&place, "c", "be", "{\"to\":\"-9223372036854775808\"}");
-    ask_on(&place, &asked, "all", revision_now(&place));
+    accounts_open_text(&place, PLACE_MEMORY, text, 1);
+    took(&place, "account/a", "be", "{\"to\":\"9223372036854775807\"}");
+    took(&place, "account/b", "be", "{\"to\":\"9223372036854775807\"}");
+    took(&place, "account/c", "be", "{\"to\":\"9223372036854775807\"}");
+    took(&place, "account/c", "be", "{\"to\":\"-9223372036854775808\"}");
+    view_ask(&place, &asked, "all", revision_now(&place));
     run_until(&place, &asked.done);
     assert_string_equal(asked.json,
                         "{\"sum\":\"9223372036854775806\","
@@ -727,19 +709,19 @@ static void sums_are_wide(void **state)
 static void who_asks_wrongly_is_told(void **state)
 {
     struct place place;
-    struct asked asked;
+    struct view_asked asked;
 
     (void)state;
-    place_open(&place, PLACE_MEMORY, 1);
-    ask_on(&place, &asked, "nothing", 0);
+    accounts_open(&place, PLACE_MEMORY, 1);
+    view_ask(&place, &asked, "nothing", 0);
     run_until(&place, &asked.done);
     assert_int_equal(asked.err, KAN_NOTFOUND);
-    ask_on(&place, &asked, "bank", 1000);
+    view_ask(&place, &asked, "bank", 1000);
     view_read_cancel(&asked.read);
     run_until(&place, &asked.done);
     assert_int_equal(asked.err, KAN_CANCELED);
-    ask_on(&place, &asked, "bank", 1000);
-    hosts_close(&place);
+    view_ask(&place, &asked, "bank", 1000);
+    host_close(&place);
     assert_true(asked.done);
     assert_int_equal(asked.err, KAN_CLOSED);
     place_close(&place);
@@ -753,12 +735,13 @@ static void memory_runs_out(void **state)
 
     for (uint64_t nth = 1; struck; nth += 1 + nth / 40) {
         struct place place;
-        struct asked asked;
-        place_open(&place, PLACE_MEMORY, 1);
-        took(&place, "a", "open", "{\"name\":\"x\"}");
-        took(&place, "a", "deposit", "{\"amount\":7}");
+        struct view_asked asked;
+        accounts_open(&place, PLACE_MEMORY, 1);
+        took(&place, "account/a", "open", "{\"name\":\"x\"}");
+        took(&place, "account/a", "deposit", "{\"amount\":7}");
         mem_fault(nth, false);
-        if (ask_try(&place, &asked, "bank", revision_now(&place)) == KAN_OK)
+        if (view_ask_try(&place, &asked, "bank", revision_now(&place)) ==
+            KAN_OK)
             run_until(&place, &asked.done);
         struck = mem_fault_struck();
         mem_fault(0, false);

@@ -109,20 +109,6 @@ static int check_live(void **state)
     return mem_live() == live ? 0 : -1;
 }
 
-static void read_value(uint32_t type, const char *text, void *value)
-{
-    struct json_tree json = {0};
-    struct buffer why = BUFFER_INIT;
-
-    assert_int_equal(json_parse(kan_text(text), NULL, &json), KAN_OK);
-    enum kan_err err =
-        program_read_json(program, type, &json, &json.nodes[0], value, &why);
-    assert_string_equal(buffer_text(&why), "");
-    assert_int_equal(err, KAN_OK);
-    buffer_fini(&why);
-    json_fini(&json);
-}
-
 static uint32_t step_of(const char *name)
 {
     int32_t step = program_step_find(program, kan_text(name));
@@ -146,7 +132,7 @@ static const void *arguments(const char *step, const char *text)
 
     assert_true(program_type(program, type)->size <= sizeof bytes);
     program_arguments(program, number, bytes);
-    read_value(type, text, bytes);
+    sample_read(program, type, text, bytes);
     return bytes;
 }
 
@@ -193,10 +179,10 @@ static void test_no_events(void **state)
 static void test_events(void **state)
 {
     (void)state;
-    read_value(0,
-               "{\"balance\":100,\"debt\":-10,\"status\":\"frozen\","
-               "\"lines\":{\"a\":1},\"long\":\"x\"}",
-               account);
+    sample_read(program, 0,
+                "{\"balance\":100,\"debt\":-10,\"status\":\"frozen\","
+                "\"lines\":{\"a\":1},\"long\":\"x\"}",
+                account);
     add("deposit", "{\"amount\":30,\"note\":\"first\"}");
     add("deposit", "{\"amount\":5}");
     add("deposit", "{\"amount\":7,\"note\":\"\"}");
@@ -386,7 +372,7 @@ static void event(const char *step, const char *text)
 static void entity(const char *text)
 {
     program_start(program, account);
-    read_value(0, text, account);
+    sample_read(program, 0, text, account);
     for (uint32_t i = 0; i < program_column_count(program); i++) {
         struct program_column column = program_column(program, i);
         int64_t number = 0;

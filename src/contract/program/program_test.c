@@ -1,31 +1,13 @@
 /* Programs, compiled from text and stepped: numbers, truth, statements,
  * invariants, and what a program says about itself. */
 
+#include "contract/program/bank_sample.h"
 #include "contract/program/program_case.h"
 
 /* --- the bank ------------------------------------------------------------- */
 
 static const char bank[] =
-    "type account {\n"
-    "    owner:   text(80) = \"\"\n"
-    "    balance: int(0 .. 1_000_000_000) = 0\n"
-    "    held:    int(0 .. 1_000_000_000) = 0\n"
-    "    status:  unopened | open | frozen | closed\n"
-    "    invariant fits: balance + held <= 1_000_000_000\n"
-    "    invariant closed_is_empty: status == closed => balance == 0 and held "
-    "== 0\n"
-    "    step open(name: text(80)) when status == unopened {\n"
-    "        require name != \"\" else \"an account needs an owner\"\n"
-    "        owner  = name\n"
-    "        status = open\n"
-    "    }\n"
-    "    step deposit(amount: int(1 .. 1_000_000)) when status == open {\n"
-    "        balance += amount\n"
-    "    }\n"
-    "    step withdraw(amount: int(1 .. 1_000_000)) when status == open {\n"
-    "        require amount <= balance else \"insufficient funds\"\n"
-    "        balance -= amount\n"
-    "    }\n"
+    "type account {\n" BANK_MEMBERS BANK_CLOSED_IS_EMPTY BANK_STEPS
     "    step freeze when status == open { status = frozen }\n"
     "    step close when status == open { status = closed }\n"
     "    internal step hold(amount: int(1 .. 1_000_000)) when status == open "

@@ -1,51 +1,10 @@
 /* Values as JSON and back, and each way in which a caller can be wrong: every
  * fault names its place and what was expected. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "contract/program/value_case.h"
 
-#include <cmocka.h>
-
-#include "base/alloc.h"
-#include "contract/program/value.h"
-#include "contract/program/value_sample.h"
-
-enum
-{
-    VALUE_MAX = 65536
-};
-
-static struct program *program;
-static struct buffer out;
-static struct buffer why;
-static int64_t live;
 static _Alignas(16) unsigned char value[VALUE_MAX];
 static _Alignas(16) unsigned char other[VALUE_MAX];
-
-static int set_up(void **state)
-{
-    (void)state;
-    program = sample_compile(sample_text, "shop");
-    live = mem_live();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    program = program_free(program);
-    return mem_live() == 0 ? 0 : -1;
-}
-
-static int check_live(void **state)
-{
-    (void)state;
-    buffer_fini(&out);
-    buffer_fini(&why);
-    return mem_live() == live ? 0 : -1;
-}
 
 static uint32_t arguments_of(const char *step)
 {

@@ -5,7 +5,7 @@
 #define CONTRACT_PROGRAM_VALUE_SAMPLE_H
 
 #include "base/assert.h"
-#include "contract/program/program.h"
+#include "contract/program/value.h"
 
 static const char sample_text[] =
     "record address {\n"
@@ -74,6 +74,24 @@ static inline struct program *sample_compile(const char *text, const char *type)
     tree_fini(&tree);
     source_fini(&source);
     return program;
+}
+
+/* Read text as JSON into the value, which lies there: a short way to write
+ * one. */
+static inline void sample_read(const struct program *program, uint32_t type,
+                               const char *text, void *value)
+{
+    struct json_tree json = {0};
+    struct buffer faults = BUFFER_INIT;
+
+    kan_assert(json_parse(kan_text(text), NULL, &json) == KAN_OK);
+    enum kan_err err =
+        program_read_json(program, type, &json, &json.nodes[0], value, &faults);
+    if (faults.size > 0)
+        assert_fail(buffer_text(&faults), __FILE__, __LINE__);
+    kan_assert(err == KAN_OK);
+    buffer_fini(&faults);
+    json_fini(&json);
 }
 
 /* The type of a record's member; the program ends when there is none. */

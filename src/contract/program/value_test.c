@@ -2,48 +2,10 @@
  * what is not loaded. Boundary values and values by chance are canonical, too.
  */
 
-#include "contract/program/value.h"
+#include "contract/program/value_case.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#include "base/alloc.h"
-#include "contract/program/value_sample.h"
-
-enum
-{
-    VALUE_MAX = 65536
-};
-
-static struct program *program;
-static struct buffer out;
-static int64_t live;
 static _Alignas(16) unsigned char value[VALUE_MAX];
 static _Alignas(16) unsigned char other[VALUE_MAX];
-
-static int set_up(void **state)
-{
-    (void)state;
-    program = sample_compile(sample_text, "shop");
-    live = mem_live();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    program = program_free(program);
-    return mem_live() == 0 ? 0 : -1;
-}
-
-static int check_live(void **state)
-{
-    (void)state;
-    buffer_fini(&out);
-    return mem_live() == live ? 0 : -1;
-}
 
 static struct program_member field(const char *name)
 {
@@ -57,20 +19,11 @@ static uint32_t size_of(uint32_t type)
     return size;
 }
 
-/* Read text as JSON into value: a short way to write one. */
+/* Read text as JSON into zeroed memory. */
 static void write_value(uint32_t type, const char *text, void *to)
 {
-    struct json_tree json = {0};
-    struct buffer why = BUFFER_INIT;
-
-    assert_int_equal(json_parse(kan_text(text), NULL, &json), KAN_OK);
     memset(to, 0, size_of(type));
-    enum kan_err err =
-        program_read_json(program, type, &json, &json.nodes[0], to, &why);
-    assert_string_equal(buffer_text(&why), "");
-    assert_int_equal(err, KAN_OK);
-    buffer_fini(&why);
-    json_fini(&json);
+    sample_read(program, type, text, to);
 }
 
 /* Saved bytes of value, in out, come back as the same value. */
