@@ -6,21 +6,13 @@
 #include "base/assert.h"
 #include "engine/sqlite/feed.h"
 
-/* A key as it stands in the file. */
-struct row
-{
-    int64_t id;       /* 0: there is none */
-    uint64_t created; /* 0: absent to all, for it may have expired */
-    uint64_t version;
-    struct sqlite_db_ttl ttl;
-};
-
 /* --- keys ----------------------------------------------------------------- */
 
 static int row_find(struct sqlite_writer *writer, struct kan_slice key,
-                    const struct sqlite_clock *clock, struct row *ret_row)
+                    const struct sqlite_clock *clock,
+                    struct sqlite_row *ret_row)
 {
-    struct row row = {0};
+    struct sqlite_row row = {0};
     sqlite3_stmt *statement;
     int rc = sqlite_db_use(&writer->db, SQLITE_DB_KEY, &statement);
 
@@ -43,6 +35,19 @@ static int row_find(struct sqlite_writer *writer, struct kan_slice key,
         return SQLITE_OK;
     }
     return rc;
+}
+
+/* As row_find(), for a write: most are to the key that was just guarded. */
+static int row_written(struct sqlite_step *step, struct kan_slice key,
+                       struct sqlite_row *ret_row)
+{
+    bool seen = step->seen && slice_equal(key, step->seen_key);
+
+    step->seen = false;
+    if (!seen)
+        return row_find(step->writer, key, &step->group->clock, ret_row);
+    *ret_row = step->row;
+    return SQLITE_OK;
 }
 
 static void note_due(struct sqlite_writer *writer, enum engine_ttl_kind kind,
@@ -83,7 +88,7 @@ static int put_insert(struct sqlite_step *step, struct kan_slice key,
 }
 
 /* The index of what is due is left alone when neither value expires. */
-static int put_update(struct sqlite_step *step, const struct row *row,
+static int put_update(struct sqlite_step *step, const struct sqlite_row *row,
                       uint64_t created, const struct engine_write *write,
                       uint64_t expires_at)
 {
@@ -113,8 +118,8 @@ static int apply_put(struct sqlite_step *step, struct kan_slice key,
     uint64_t expires_at = engine_expires_at(write->ttl_kind, write->ttl_ms,
                                             clock->wall_ms, clock->now_ns);
     uint64_t created;
-    struct row row;
-    int rc = row_find(step->writer, key, clock, &row);
+    struct sqlite_row row;
+    int rc = row_written(step, key, &row);
 
     if (rc)
         return rc;
@@ -144,8 +149,8 @@ int sqlite_apply_delete_row(struct sqlite_writer *writer, int64_t id)
 static int apply_delete(struct sqlite_step *step,
                         const struct engine_write *write)
 {
-    struct row row;
-    int rc = row_find(step->writer, write->key, &step->group->clock, &row);
+    struct sqlite_row row;
+    int rc = row_written(step, write->key, &row);
 
     if (rc || row.created == 0)
         return rc;
@@ -176,8 +181,8 @@ static int apply_touch(struct sqlite_step *step,
     const struct sqlite_clock *clock = &step->group->clock;
     uint64_t expires_at = engine_expires_at(write->ttl_kind, write->ttl_ms,
                                             clock->wall_ms, clock->now_ns);
-    struct row row;
-    int rc = row_find(step->writer, write->key, clock, &row);
+    struct sqlite_row row;
+    int rc = row_written(step, write->key, &row);
 
     if (rc || row.created == 0)
         return rc;
@@ -303,7 +308,7 @@ static int guards_judge(struct sqlite_step *step, struct sqlite_commit *commit)
 {
     for (uint32_t i = 0; i < commit->guard_count; i++) {
         const struct engine_guard *guard = &commit->guards[i];
-        struct row row;
+        struct sqlite_row row;
         int rc = row_find(step->writer, guard->key, &step->group->clock, &row);
         if (rc)
             return rc;
@@ -312,6 +317,9 @@ static int guards_judge(struct sqlite_step *step, struct sqlite_commit *commit)
             commit->failed_guard = i;
             return SQLITE_OK;
         }
+        step->seen = true;
+        step->seen_key = guard->key;
+        step->row = row;
     }
     return SQLITE_OK;
 }
@@ -323,6 +331,7 @@ static int commit_judge(struct sqlite_step *step, struct sqlite_commit *commit)
     commit->err = KAN_OK;
     commit->fresh = true;
     step->id_again = false;
+    step->seen = false;
     if (commit->id.size) {
         rc = id_find(step, commit);
         if (rc || !commit->fresh)

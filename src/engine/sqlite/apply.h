@@ -7,6 +7,15 @@
 
 #include "engine/sqlite/writer.h"
 
+/* A key as it stands in the file. */
+struct sqlite_row
+{
+    int64_t id;       /* 0: there is none */
+    uint64_t created; /* 0: absent to all, for it may have expired */
+    uint64_t version;
+    struct sqlite_db_ttl ttl;
+};
+
 /* What is being applied. */
 struct sqlite_step
 {
@@ -17,6 +26,10 @@ struct sqlite_step
     bool wrote;         /* anything in the group, touches too */
     bool id_again;      /* the id of this commit is there, but forgotten */
     uint32_t ids_added; /* by the group */
+    bool seen;          /* the last guard's key stands there as row, for nothing
+                         * has been written since */
+    struct kan_slice seen_key;
+    struct sqlite_row row;
 };
 
 /* Judge and apply; the commit's outs say what became of it. */

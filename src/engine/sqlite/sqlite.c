@@ -15,7 +15,7 @@ enum
     CACHE_BYTES = 2 << 20,
     VALUE_CACHE_BYTES = 2 << 20,
     FEED_BYTES = 64 << 20,
-    CHECKPOINT_BYTES = 16 << 20,
+    CHECKPOINT_BYTES = 32 << 20,
     SETTLE_BYTES = 64 << 10
 };
 

@@ -21,7 +21,7 @@ struct sqlite_options
     uint64_t cache_bytes; /* pages, both connections (2 MiB) */
     uint64_t value_cache_bytes; /* values read or written last (2 MiB) */
     uint64_t feed_bytes_max;    /* history kept for watches (64 MiB) */
-    uint64_t checkpoint_bytes;  /* the log is copied at this size (16 MiB) */
+    uint64_t checkpoint_bytes;  /* the log is copied at this size (32 MiB) */
 };
 
 /* What the engine promises. */
