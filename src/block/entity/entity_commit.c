@@ -147,6 +147,11 @@ static void unsent(struct entity_one *one, enum kan_err err)
     entity_one_ready(one);
 }
 
+static uint32_t own_guard_count(const struct entity_one *one)
+{
+    return one->known && !one->host->exclusive ? 2 : 1;
+}
+
 static void on_commit(struct engine_commit *commit, enum kan_err err)
 {
     struct entity_one *one = commit->request.data;
@@ -157,19 +162,22 @@ static void on_commit(struct engine_commit *commit, enum kan_err err)
     host->asked--;
     one->err = err;
     one->failed_guard = commit->failed_guard;
-    base = commit->failed_guard < (one->known ? 2u : 1u);
+    base = commit->failed_guard < own_guard_count(one);
     entity_one_input(one, entity_core_commit_meaning(err, base), 0, 0);
     entity_ebb(host);
 }
 
 /* The guards of the entity itself: what it was read at is there, and what comes
- * next is not. */
+ * next is not. Where nobody else can write the latter is enough: a lost answer
+ * and a second copy of a commit meet it, and only another owner's erasure would
+ * not. */
 static uint32_t own_guards(struct entity_one *one)
 {
     struct entity_host *host = one->host;
     struct engine_guard *guards = host->guards;
     struct kan_slice type = one->type->name;
     struct kan_slice id = entity_one_id(one);
+    uint32_t count = 0;
 
     memset(guards, 0, 2 * sizeof(guards[0]));
     if (!one->known) {
@@ -179,14 +187,16 @@ static uint32_t own_guards(struct entity_one *one)
     }
     /*= K-ENTITY-1: whoever has not seen the last event cannot write. */
     kan_assert(one->core.n > 0 && one->revision > 0);
-    guards[0].kind = ENGINE_IF_VERSION;
-    guards[0].key =
-        entity_key_event(host, &host->key, type, 'e', id, one->core.n);
-    guards[0].revision = one->revision;
-    guards[1].kind = ENGINE_IF_ABSENT;
-    guards[1].key = entity_key_event(host, &host->other_key, type, 'e', id,
-                                     one->core.n + 1);
-    return 2;
+    if (!host->exclusive) {
+        guards[count].kind = ENGINE_IF_VERSION;
+        guards[count].key =
+            entity_key_event(host, &host->key, type, 'e', id, one->core.n);
+        guards[count++].revision = one->revision;
+    }
+    guards[count].kind = ENGINE_IF_ABSENT;
+    guards[count++].key = entity_key_event(host, &host->other_key, type, 'e',
+                                           id, one->core.n + 1);
+    return count;
 }
 
 static uint32_t extra_guards(struct entity_host *host,

@@ -12,7 +12,7 @@
 
 enum
 {
-    CACHE_BYTES = 2 << 20,
+    CACHE_BYTES = 3 << 20,
     VALUE_CACHE_BYTES = 2 << 20,
     FEED_BYTES = 64 << 20,
     CHECKPOINT_BYTES = 32 << 20,
@@ -422,8 +422,8 @@ static enum kan_err open_files(const struct opening *opening)
     if (err)
         return opening_failed(opening, err, "cannot be opened");
     sqlite->opened_ns = env_now(opening->env);
-    err = open_writer(opening, cache_bytes / 2);
-    return err ? err : open_reader(opening, cache_bytes / 2);
+    err = open_writer(opening, cache_bytes / 3 * 2);
+    return err ? err : open_reader(opening, cache_bytes / 3);
 }
 
 static void nothing(void *data)
