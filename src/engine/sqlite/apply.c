@@ -70,11 +70,13 @@ void sqlite_apply_change(struct sqlite_step *step, enum engine_change_kind kind,
     step->wrote = true;
 }
 
-static int put_insert(struct sqlite_step *step, struct kan_slice key,
-                      const struct engine_write *write, uint64_t expires_at)
+/* how: SQLITE_DB_INSERT, or SQLITE_DB_INSERT_NEW, which leaves a row alone. */
+static int put_insert(struct sqlite_step *step, enum sqlite_db_statement how,
+                      struct kan_slice key, const struct engine_write *write,
+                      uint64_t expires_at)
 {
     sqlite3_stmt *statement;
-    int rc = sqlite_db_use(&step->writer->db, SQLITE_DB_INSERT, &statement);
+    int rc = sqlite_db_use(&step->writer->db, how, &statement);
 
     if (rc)
         return rc;
@@ -111,12 +113,42 @@ static int put_update(struct sqlite_step *step, const struct sqlite_row *row,
     return sqlite_db_done(statement);
 }
 
+static uint64_t put_expires_at(const struct sqlite_step *step,
+                               const struct engine_write *write)
+{
+    const struct sqlite_clock *clock = &step->group->clock;
+
+    return engine_expires_at(write->ttl_kind, write->ttl_ms, clock->wall_ms,
+                             clock->now_ns);
+}
+
+/* The row is there. */
+static void put_done(struct sqlite_step *step, struct kan_slice key,
+                     const struct engine_write *write, uint64_t expires_at,
+                     uint64_t created)
+{
+    note_due(step->writer, write->ttl_kind, expires_at);
+    sqlite_apply_change(step, ENGINE_CHANGE_PUT, key, write->value, created);
+}
+
+/* Put where nothing may be; a row that is there is left alone. */
+static int put_new(struct sqlite_step *step, const struct engine_write *write,
+                   bool *ret_done)
+{
+    uint64_t expires_at = put_expires_at(step, write);
+    int rc =
+        put_insert(step, SQLITE_DB_INSERT_NEW, write->key, write, expires_at);
+
+    *ret_done = !rc && sqlite3_changes(step->writer->db.handle) != 0;
+    if (*ret_done)
+        put_done(step, write->key, write, expires_at, step->revision);
+    return rc;
+}
+
 static int apply_put(struct sqlite_step *step, struct kan_slice key,
                      const struct engine_write *write)
 {
-    const struct sqlite_clock *clock = &step->group->clock;
-    uint64_t expires_at = engine_expires_at(write->ttl_kind, write->ttl_ms,
-                                            clock->wall_ms, clock->now_ns);
+    uint64_t expires_at = put_expires_at(step, write);
     uint64_t created;
     struct sqlite_row row;
     int rc = row_written(step, key, &row);
@@ -127,12 +159,10 @@ static int apply_put(struct sqlite_step *step, struct kan_slice key,
     if (row.id)
         rc = put_update(step, &row, created, write, expires_at);
     else
-        rc = put_insert(step, key, write, expires_at);
-    if (rc)
-        return rc;
-    note_due(step->writer, write->ttl_kind, expires_at);
-    sqlite_apply_change(step, ENGINE_CHANGE_PUT, key, write->value, created);
-    return SQLITE_OK;
+        rc = put_insert(step, SQLITE_DB_INSERT, key, write, expires_at);
+    if (!rc)
+        put_done(step, key, write, expires_at, created);
+    return rc;
 }
 
 int sqlite_apply_delete_row(struct sqlite_writer *writer, int64_t id)
@@ -304,24 +334,48 @@ int sqlite_apply_forget(struct sqlite_step *step)
 
 /* --- one commit ----------------------------------------------------------- */
 
+static int guard_judge(struct sqlite_step *step, struct sqlite_commit *commit,
+                       uint32_t index)
+{
+    const struct engine_guard *guard = &commit->guards[index];
+    struct sqlite_row row;
+    int rc = row_find(step->writer, guard->key, &step->group->clock, &row);
+
+    if (rc)
+        return rc;
+    if (!engine_guard_holds(guard, row.created, row.version)) {
+        commit->err = KAN_CONFLICT;
+        commit->failed_guard = index;
+        return SQLITE_OK;
+    }
+    step->seen = true;
+    step->seen_key = guard->key;
+    step->row = row;
+    return SQLITE_OK;
+}
+
+/* Whether the guard asks for nothing but what the first write, an insert, finds
+ * out by itself. */
+static bool guard_hopes(const struct sqlite_commit *commit, uint32_t index)
+{
+    const struct engine_guard *guard = &commit->guards[index];
+    const struct engine_write *write = commit->writes;
+
+    return guard->kind == ENGINE_IF_ABSENT &&
+           index + 1 == commit->guard_count && commit->write_count &&
+           write->kind == ENGINE_PUT && slice_equal(write->key, guard->key);
+}
+
 static int guards_judge(struct sqlite_step *step, struct sqlite_commit *commit)
 {
-    for (uint32_t i = 0; i < commit->guard_count; i++) {
-        const struct engine_guard *guard = &commit->guards[i];
-        struct sqlite_row row;
-        int rc = row_find(step->writer, guard->key, &step->group->clock, &row);
-        if (rc)
-            return rc;
-        if (!engine_guard_holds(guard, row.created, row.version)) {
-            commit->err = KAN_CONFLICT;
-            commit->failed_guard = i;
-            return SQLITE_OK;
-        }
-        step->seen = true;
-        step->seen_key = guard->key;
-        step->row = row;
-    }
-    return SQLITE_OK;
+    int rc = SQLITE_OK;
+
+    for (uint32_t i = 0; i < commit->guard_count && !rc && !commit->err; i++)
+        if (guard_hopes(commit, i))
+            step->hopes = true;
+        else
+            rc = guard_judge(step, commit, i);
+    return rc;
 }
 
 static int commit_judge(struct sqlite_step *step, struct sqlite_commit *commit)
@@ -331,7 +385,7 @@ static int commit_judge(struct sqlite_step *step, struct sqlite_commit *commit)
     commit->err = KAN_OK;
     commit->fresh = true;
     step->id_again = false;
-    step->seen = false;
+    step->seen = step->hopes = false;
     if (commit->id.size) {
         rc = id_find(step, commit);
         if (rc || !commit->fresh)
@@ -341,6 +395,32 @@ static int commit_judge(struct sqlite_step *step, struct sqlite_commit *commit)
     if (!rc && !commit->err && commit->id.size &&
         step->writer->id_count >= SQLITE_IDS_MAX)
         commit->err = KAN_BUSY;
+    return rc;
+}
+
+/* The guard that was left to the first write. Where a row is, it is judged. */
+static int hope_end(struct sqlite_step *step, struct sqlite_commit *commit,
+                    uint32_t *written)
+{
+    bool done = false;
+    int rc;
+
+    if (!step->hopes)
+        return SQLITE_OK;
+    rc = put_new(step, &commit->writes[0], &done);
+    if (!rc && !done)
+        rc = guard_judge(step, commit, commit->guard_count - 1);
+    *written = done;
+    return rc;
+}
+
+static int writes_apply(struct sqlite_step *step, struct sqlite_commit *commit)
+{
+    uint32_t written = 0;
+    int rc = hope_end(step, commit, &written);
+
+    for (; !rc && !commit->err && written < commit->write_count; written++)
+        rc = apply_write(step, &commit->writes[written], written);
     return rc;
 }
 
@@ -356,12 +436,11 @@ int sqlite_apply_commit(struct sqlite_step *step, struct sqlite_commit *commit)
     if (rc || commit->err || !commit->fresh)
         return rc;
     mark = sqlite_feed_begin(body);
-    for (uint32_t i = 0; !rc && i < commit->write_count; i++)
-        rc = apply_write(step, &commit->writes[i], i);
+    rc = writes_apply(step, commit);
     sqlite_feed_finish(body, mark, step->changes);
     if (!rc && buffer_failed(body))
         rc = SQLITE_NOMEM;
-    if (rc)
+    if (rc || commit->err)
         return rc;
     if (step->changes)
         step->group->head = step->revision;

@@ -30,6 +30,7 @@ struct sqlite_step
                          * has been written since */
     struct kan_slice seen_key;
     struct sqlite_row row;
+    bool hopes; /* the last guard is left to the insert of its own key */
 };
 
 /* Judge and apply; the commit's outs say what became of it. */

@@ -39,6 +39,8 @@ struct sqlite_clock
                   " WHERE key>=?1 ORDER BY key")                               \
     XX(INSERT, "INSERT INTO kv(key,created,version,ttl,boot,deadline,value)"   \
                " VALUES(?1,?2,?3,?4,?5,?6,?7)")                                \
+    XX(INSERT_NEW, "INSERT OR IGNORE INTO kv(key,created,version,ttl,boot,"     \
+                   "deadline,value) VALUES(?1,?2,?3,?4,?5,?6,?7)")             \
     XX(UPDATE, "UPDATE kv SET created=?2,version=?3,value=?4 WHERE id=?1")     \
     XX(UPDATE_TTL, "UPDATE kv SET created=?2,version=?3,ttl=?4,boot=?5,"       \
                    "deadline=?6,value=?7 WHERE id=?1")                         \
