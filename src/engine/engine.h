@@ -120,6 +120,8 @@ struct engine_write
     struct kan_slice key;
     struct kan_slice value; /* PUT and APPEND */
     uint64_t ttl_ms;        /* > 0 unless FOREVER */
+    bool cold; /* a hint: a get of the key is not expected soon, so its value
+                * need not be held in memory */
 };
 
 enum engine_request_kind

@@ -3,6 +3,11 @@
 #include "base/assert.h"
 #include "wire/exchange.h"
 
+enum
+{
+    HEAD_ROOM = 192 /* for the lines that are always there */
+};
+
 /* For when there is no memory to say more. The handler has run, so this is not
  * a 503, which would invite the client to do it again. */
 static const char failed_answer[] =
@@ -72,6 +77,9 @@ static void put_whole(struct http_exchange *exchange, int status,
                       struct kan_slice body)
 {
     struct buffer *out = &exchange->out;
+    /* One allocation for all of it. */
+    if (buffer_reserve(out, HEAD_ROOM + head_lines.size + body.size))
+        out->failed = true;
     put_head(exchange, status, content_type, head_lines);
     if (!is_bare(status)) {
         buffer_append(out, SLICE("Content-Length: "));

@@ -224,6 +224,7 @@ static uint32_t batch_writes(struct entity_host *host,
         struct engine_write *write = &host->writes[count++];
         memset(write, 0, sizeof(*write));
         write->kind = ENGINE_PUT;
+        write->cold = true; /* what it says is in the state already */
         write->key = kan_slice(bytes + put->key, put->key_size);
         write->value = kan_slice(bytes + put->value, put->value_size);
     }

@@ -43,8 +43,8 @@ bool view_entry_next(struct kan_slice *rest, struct view_entry *ret_entry)
     return true;
 }
 
-/* The id in a key of an event: it is followed by a zero and 8 bytes. */
-static struct kan_slice id_of(struct kan_slice key)
+/* The id is followed by a zero and 8 bytes. */
+struct kan_slice view_entry_id(struct kan_slice key)
 {
     return key.size > 9 ? slice_head(key, key.size - 9) : kan_slice(NULL, 0);
 }
@@ -55,7 +55,7 @@ bool view_events_ids(const struct view_events *events, struct map *seen)
     struct view_entry entry;
 
     while (view_entry_next(&rest, &entry))
-        if (map_put(seen, id_of(entry.key), seen, NULL))
+        if (map_put(seen, view_entry_id(entry.key), seen, NULL))
             return false;
     return true;
 }
@@ -70,23 +70,69 @@ static struct view_touched *find_id(const struct view_batch *batch,
     return place ? &batch->touched[place - 1] : NULL;
 }
 
-static enum kan_err touch(struct view_batch *batch, struct kan_slice id)
+static bool has_last(const struct view_follower *follower)
 {
-    struct view_touched touched = {.batch = batch, .id = id};
+    for (uint32_t i = 0; i < follower->column_count; i++)
+        if (follower->columns[i].kind == PROGRAM_LAST)
+            return true;
+    return false;
+}
 
-    if (id.size == 0 || find_id(batch, id))
-        return KAN_OK;
-    if (batch->count == batch->capacity) {
-        uint32_t capacity = batch->capacity ? 2 * batch->capacity : 16;
-        void *grown = mem_realloc(batch->touched, capacity * sizeof(touched));
-        if (!grown)
-            return KAN_NOMEM;
-        batch->touched = grown;
-        batch->capacity = capacity;
+static bool rooms_make(struct view_batch *batch, struct kan_slice id,
+                       struct view_touched *touched)
+{
+    const struct view_follower *follower = batch->follower;
+    uint32_t columns = follower->column_count;
+    char *copy = arena_copy(&batch->arena, id);
+
+    touched->batch = batch;
+    touched->id = kan_slice(copy, id.size);
+    touched->old =
+        arena_give(&batch->arena, 2 * columns * sizeof(*touched->old));
+    touched->now = touched->old ? touched->old + columns : NULL;
+    if (has_last(follower)) {
+        touched->lasts =
+            arena_give(&batch->arena, columns * sizeof(*touched->lasts));
+        if (!touched->lasts)
+            return false;
     }
+    return copy && touched->old;
+}
+
+static bool grow(struct view_batch *batch)
+{
+    uint32_t capacity = batch->capacity ? 2 * batch->capacity : 16;
+    void *grown;
+
+    if (batch->count < batch->capacity)
+        return true;
+    grown = mem_realloc(batch->touched, capacity * sizeof(*batch->touched));
+    if (!grown)
+        return false;
+    batch->touched = grown;
+    batch->capacity = capacity;
+    return true;
+}
+
+enum kan_err view_batch_touch(struct view_batch *batch, struct kan_slice id,
+                              struct view_touched **ret_touched)
+{
+    struct view_touched touched = {0};
+    enum kan_err err;
+
+    *ret_touched = find_id(batch, id);
+    if (*ret_touched)
+        return KAN_OK;
+    if (!grow(batch) || !rooms_make(batch, id, &touched))
+        return KAN_NOMEM;
+    err = map_put(&batch->places, touched.id,
+                  (void *)(uintptr_t)(batch->count + 1), NULL);
+    if (err)
+        return err;
     batch->touched[batch->count] = touched;
+    *ret_touched = &batch->touched[batch->count];
     batch->count++;
-    return map_put(&batch->places, id, (void *)(uintptr_t)batch->count, NULL);
+    return KAN_OK;
 }
 
 /* Whether the pages have not yet come to this event of the feed: then they
@@ -102,97 +148,83 @@ static bool to_come(const struct view_batch *batch, struct kan_slice key)
 struct view_touched *view_batch_find(const struct view_batch *batch,
                                      struct kan_slice key)
 {
-    return to_come(batch, key) ? NULL : find_id(batch, id_of(key));
+    return to_come(batch, key) ? NULL : find_id(batch, view_entry_id(key));
 }
 
-static enum kan_err touch_all(struct view_batch *batch)
+enum kan_err view_batch_events(struct view_batch *batch,
+                               struct view_events *events)
 {
-    struct kan_slice rest = buffer_slice(&batch->events->bytes);
+    struct kan_slice rest = buffer_slice(&events->bytes);
     struct view_entry entry;
     enum kan_err err = KAN_OK;
 
-    while (err == KAN_OK && view_entry_next(&rest, &entry))
-        if (!to_come(batch, entry.key))
-            err = touch(batch, id_of(entry.key));
-    return err;
-}
-
-static bool has_last(const struct view_follower *follower)
-{
-    for (uint32_t i = 0; i < follower->column_count; i++)
-        if (follower->columns[i].kind == PROGRAM_LAST)
-            return true;
-    return false;
-}
-
-static enum kan_err make_room(struct view_batch *batch)
-{
-    const struct view_follower *follower = batch->follower;
-    uint32_t columns = follower->column_count;
-    bool lasts = has_last(follower);
-
-    batch->parts =
-        mem_zalloc((size_t)batch->count * columns * 2 * sizeof(*batch->parts));
-    batch->totals = mem_zalloc(columns * sizeof(*batch->totals));
-    batch->dirty = mem_zalloc(columns * sizeof(*batch->dirty));
-    if (!batch->parts || !batch->totals || !batch->dirty)
-        return KAN_NOMEM;
-    memcpy(batch->totals, follower->totals, columns * sizeof(*batch->totals));
-    for (uint32_t i = 0; i < batch->count; i++) {
-        struct view_touched *touched = &batch->touched[i];
-        touched->old = batch->parts + (size_t)i * 2 * columns;
-        touched->now = touched->old + columns;
-        if (!lasts)
-            continue;
-        touched->lasts = mem_zalloc(columns * sizeof(*touched->lasts));
-        if (!touched->lasts)
-            return KAN_NOMEM;
+    batch->events = events;
+    while (err == KAN_OK && view_entry_next(&rest, &entry)) {
+        struct kan_slice id = view_entry_id(entry.key);
+        struct view_touched *touched;
+        if (id.size && !to_come(batch, entry.key))
+            err = view_batch_touch(batch, id, &touched);
     }
-    return KAN_OK;
+    return err;
 }
 
 /* --- life ----------------------------------------------------------------- */
 
-enum kan_err view_batch_new(struct view_follower *follower,
-                            struct view_events *events,
-                            const struct view_place *becomes, bool scanned)
+struct view_batch *view_batch_new(struct view_follower *follower)
 {
     struct view_batch *batch = mem_zalloc(sizeof(*batch));
-    enum kan_err err;
-
-    if (!batch) {
-        view_events_free(events);
-        return KAN_NOMEM;
-    }
-    follower->batch = batch;
-    batch->follower = follower;
-    batch->events = events;
-    map_init(&batch->places, follower->host->seed, VIEW_QUEUE_COMMITS_MAX);
-    batch->becomes = *becomes;
-    batch->scanned = scanned;
-    buffer_append(&batch->after, becomes->after);
-    err = buffer_failed(&batch->after) ? KAN_NOMEM : touch_all(batch);
-    return err ? err : make_room(batch);
-}
-
-void view_batch_free(struct view_follower *follower)
-{
-    struct view_batch *batch = follower->batch;
 
     if (!batch)
+        return NULL;
+    batch->follower = follower;
+    map_init(&batch->places, follower->host->seed, VIEW_QUEUE_COMMITS_MAX);
+    return batch;
+}
+
+enum kan_err view_batch_close(struct view_batch *batch,
+                              const struct view_place *becomes)
+{
+    const struct view_follower *follower = batch->follower;
+    uint32_t columns = follower->column_count;
+
+    batch->becomes = *becomes;
+    buffer_append(&batch->after, becomes->after);
+    batch->totals = mem_zalloc(columns * sizeof(*batch->totals));
+    batch->dirty = mem_zalloc(columns * sizeof(*batch->dirty));
+    if (buffer_failed(&batch->after) || !batch->totals || !batch->dirty)
+        return KAN_NOMEM;
+    memcpy(batch->totals, follower->totals, columns * sizeof(*batch->totals));
+    return KAN_OK;
+}
+
+struct view_place view_batch_place(const struct view_batch *batch)
+{
+    struct view_place place = batch->becomes;
+
+    place.after = buffer_slice(&batch->after);
+    if (batch->to == batch->count)
+        return place;
+    place.revision = batch->follower->place.revision;
+    if (place.need < batch->becomes.revision)
+        place.need = batch->becomes.revision;
+    return place;
+}
+
+void view_batch_drop(struct view_batch *batch)
+{
+    if (!batch)
         return;
-    follower->batch = NULL;
     kan_assert(batch->reading == 0);
     for (uint32_t i = 0; i < batch->count; i++) {
         struct buffer *lasts = batch->touched[i].lasts;
-        for (uint32_t j = 0; lasts && j < follower->column_count; j++)
+        for (uint32_t j = 0; lasts && j < batch->follower->column_count; j++)
             buffer_fini(&lasts[j]);
-        mem_free(lasts);
+        buffer_fini(&batch->touched[i].columns);
     }
     view_events_free(batch->events);
     map_fini(&batch->places);
     mem_free(batch->touched);
-    mem_free(batch->parts);
+    arena_fini(&batch->arena);
     mem_free(batch->totals);
     mem_free(batch->dirty);
     mem_free(batch->commit_writes);
@@ -200,4 +232,12 @@ void view_batch_free(struct view_follower *follower)
     buffer_fini(&batch->bytes);
     buffer_fini(&batch->writes);
     mem_free(batch);
+}
+
+void view_batch_free(struct view_follower *follower)
+{
+    struct view_batch *batch = follower->batch;
+
+    follower->batch = NULL;
+    view_batch_drop(batch);
 }

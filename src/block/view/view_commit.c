@@ -116,7 +116,7 @@ static void write_place(struct view_batch *batch)
     const struct view_follower *follower = batch->follower;
     struct writing writing = begin_write(batch, ENGINE_PUT);
     struct view_part *totals = batch->totals;
-    struct view_place place = batch->becomes;
+    struct view_place place = view_batch_place(batch);
     struct buffer saved = BUFFER_INIT;
 
     /* What has an index is found there. */
@@ -124,7 +124,6 @@ static void write_place(struct view_batch *batch)
         if (view_ordered(follower->columns[i].kind))
             totals[i] = (struct view_part){0};
     view_parts_save(0, totals, follower->column_count, &saved);
-    place.after = buffer_slice(&batch->after);
     place.totals = buffer_slice(&saved);
     buffer_append(&batch->bytes, buffer_slice(&follower->place_key));
     end_key(batch, &writing);
@@ -145,11 +144,22 @@ static void adopt(struct view_batch *batch, uint64_t revision)
     }
     /*= K-VIEW-1: what is counted and where it stands are one commit. */
     kan_assert(revision > follower->place_version);
-    follower->place = batch->becomes;
+    follower->place = view_batch_place(batch);
+    follower->place.after = kan_slice(NULL, 0);
     follower->place_version = revision;
+    if (batch->to < batch->count)
+        return;
     buffer_fini(&follower->after);
     follower->after = batch->after;
     memset(&batch->after, 0, sizeof(batch->after));
+}
+
+/* The writes of one part. */
+static void forget_writes(struct view_batch *batch)
+{
+    batch->commit_writes = mem_free(batch->commit_writes);
+    buffer_clear(&batch->bytes);
+    buffer_clear(&batch->writes);
 }
 
 static void on_commit(struct engine_commit *commit, enum kan_err err)
@@ -161,6 +171,11 @@ static void on_commit(struct engine_commit *commit, enum kan_err err)
         return;
     }
     adopt(follower->batch, commit->revision);
+    if (follower->batch->to < follower->batch->count && !follower->stopping) {
+        forget_writes(follower->batch);
+        view_fold_part(follower->batch);
+        return;
+    }
     view_batch_free(follower);
     view_find(follower);
 }
@@ -213,7 +228,7 @@ void view_commit(struct view_batch *batch)
     struct view_follower *follower = batch->follower;
     enum kan_err err = KAN_OK;
 
-    for (uint32_t i = 0; i < batch->count; i++) {
+    for (uint32_t i = batch->from; i < batch->to; i++) {
         if (batch->touched[i].changed)
             write_touched(batch, &batch->touched[i]);
         for (uint32_t j = 0;

@@ -20,28 +20,36 @@ bool view_ordered(enum program_column_kind kind)
            kind == PROGRAM_LAST;
 }
 
-struct view_part view_part_add(enum program_column_kind kind,
-                               struct view_part part, int64_t value)
+struct view_part view_part_join(enum program_column_kind kind,
+                                struct view_part before, struct view_part after)
 {
-    struct view_part after = {.any = true, .amount = value};
-
+    if (!before.any || !after.any)
+        return after.any ? after : before;
     switch (kind) {
     case PROGRAM_COUNT:
     case PROGRAM_SUM:
-        after.amount += part.amount;
+        after.amount += before.amount;
         break;
     case PROGRAM_LEAST:
-        if (part.any && part.amount < after.amount)
-            after.amount = part.amount;
+        if (before.amount < after.amount)
+            after.amount = before.amount;
         break;
     case PROGRAM_MOST:
-        if (part.any && part.amount > after.amount)
-            after.amount = part.amount;
+        if (before.amount > after.amount)
+            after.amount = before.amount;
         break;
     case PROGRAM_LAST:
         break;
     }
     return after;
+}
+
+struct view_part view_part_add(enum program_column_kind kind,
+                               struct view_part part, int64_t value)
+{
+    struct view_part one = {.any = true, .amount = value};
+
+    return view_part_join(kind, part, one);
 }
 
 bool view_part_equal(struct view_part a, struct view_part b)

@@ -27,6 +27,10 @@ bool view_ordered(enum program_column_kind kind);
 /* One more event, or a state, gives value. */
 struct view_part view_part_add(enum program_column_kind kind,
                                struct view_part part, int64_t value);
+/* What came before, and what came after it, together. */
+struct view_part view_part_join(enum program_column_kind kind,
+                                struct view_part before,
+                                struct view_part after);
 bool view_part_equal(struct view_part a, struct view_part b);
 
 /* The total (COUNT, SUM) once an entity's part is another. */

@@ -6,136 +6,6 @@
 
 /* --- adding events -------------------------------------------------------- */
 
-/* Carry arguments of another version over, by the names of parameters. false:
- * they do not fit the newest one. */
-static bool carry_arguments(const struct view_follower *follower,
-                            const struct entity_event *event, uint32_t step,
-                            void *arguments)
-{
-    const struct program *from = event->program;
-    const struct program *to = follower->program;
-    uint32_t old_type = program_step(from, event->step).arguments;
-    uint32_t new_type = program_step(to, step).arguments;
-    uint32_t new_count = program_type(to, new_type)->member_count;
-    uint32_t old_count = program_type(from, old_type)->member_count;
-    struct buffer json = BUFFER_INIT;
-    struct buffer why = BUFFER_INIT;
-    struct json_tree tree;
-    bool fits;
-
-    memset(&tree, 0, sizeof(tree));
-    program_arguments(to, step, arguments);
-    buffer_append_byte(&json, '{');
-    for (uint32_t i = 0; i < old_count; i++) {
-        struct program_member old = program_member(from, old_type, i);
-        for (uint32_t j = 0; j < new_count; j++) {
-            struct program_member member = program_member(to, new_type, j);
-            if (!slice_equal(member.name, old.name))
-                continue;
-            buffer_append_text(&json, json.size > 1 ? "," : "");
-            json_append_string(&json, old.name);
-            buffer_append_byte(&json, ':');
-            program_json(from, old.type,
-                         (const char *)event->arguments + old.offset, &json);
-        }
-    }
-    buffer_append_byte(&json, '}');
-    fits = !buffer_failed(&json) &&
-           json_parse(buffer_slice(&json), NULL, &tree) == KAN_OK &&
-           program_read_json(to, new_type, &tree, &tree.nodes[0], arguments,
-                             &why) == KAN_OK;
-    json_fini(&tree);
-    buffer_fini(&json);
-    buffer_fini(&why);
-    return fits;
-}
-
-static void add_to_column(struct view_touched *touched, uint32_t column,
-                          uint32_t step, const void *arguments,
-                          uint64_t revision)
-{
-    const struct view_follower *follower = touched->batch->follower;
-    enum program_column_kind kind = follower->columns[column].kind;
-    struct view_part *part = &touched->now[column];
-    int64_t value = 0;
-
-    if (!program_column_event(follower->program, column, step, arguments,
-                              &value))
-        return;
-    if (kind == PROGRAM_COUNT)
-        value = 1;
-    if (kind == PROGRAM_LAST) {
-        value = (int64_t)revision;
-        buffer_clear(&touched->lasts[column]);
-        program_column_last(follower->program, column, step, arguments,
-                            &touched->lasts[column]);
-    }
-    *part = view_part_add(kind, *part, value);
-}
-
-static enum kan_err add_step(struct view_touched *touched,
-                             const struct entity_event *event)
-{
-    const struct view_follower *follower = touched->batch->follower;
-    struct program_step old = program_step(event->program, event->step);
-    int32_t step = program_step_find(follower->program, old.name);
-    const void *arguments = event->arguments;
-    void *carried = NULL;
-    bool fits = true;
-
-    if (step == PROGRAM_STEP_NONE)
-        return KAN_OK;
-    if (event->version != program_version(follower->program)) {
-        uint32_t type =
-            program_step(follower->program, (uint32_t)step).arguments;
-        carried = mem_zalloc(program_type(follower->program, type)->size);
-        if (!carried)
-            return KAN_NOMEM;
-        fits = carry_arguments(follower, event, (uint32_t)step, carried);
-        arguments = carried;
-    }
-    for (uint32_t i = 0; i < follower->column_count; i++)
-        if (follower->columns[i].of_events &&
-            (fits || follower->columns[i].kind == PROGRAM_COUNT))
-            add_to_column(touched, i, (uint32_t)step, arguments,
-                          event->revision);
-    mem_free(carried);
-    return KAN_OK;
-}
-
-/* It is gone, and gives nothing. */
-static void reset(struct view_touched *touched)
-{
-    uint32_t count = touched->batch->follower->column_count;
-
-    memset(touched->now, 0, count * sizeof(*touched->now));
-    for (uint32_t i = 0; touched->lasts && i < count; i++)
-        buffer_clear(&touched->lasts[i]);
-    touched->alive = false;
-}
-
-/* KAN_CORRUPT when an event is missing before this one. */
-static enum kan_err add_event(struct view_touched *touched,
-                              const struct entity_event *event)
-{
-    bool erased = event->kind == ENTITY_ERASED;
-
-    if (erased ? event->n < touched->n : event->n <= touched->n)
-        return KAN_OK;
-    if (!erased && touched->n != 0 && event->n != touched->n + 1)
-        return KAN_CORRUPT;
-    touched->n = event->n;
-    touched->changed = true;
-    touched->input = event->input;
-    touched->columns = event->columns;
-    if (erased || event->kind == ENTITY_DELETED) {
-        reset(touched);
-        return KAN_OK;
-    }
-    touched->alive = true;
-    return event->kind == ENTITY_STEP ? add_step(touched, event) : KAN_OK;
-}
-
 static enum kan_err add_all(struct view_batch *batch, bool *ret_gap)
 {
     struct view_follower *follower = batch->follower;
@@ -153,7 +23,7 @@ static enum kan_err add_all(struct view_batch *batch, bool *ret_gap)
             entry.value, entry.revision, follower->arguments, &event);
         if (err)
             return err;
-        err = add_event(touched, &event);
+        err = view_add_event(touched, &event);
         *ret_gap = err == KAN_CORRUPT;
         if (err)
             return err;
@@ -252,7 +122,7 @@ static bool told_state(struct view_touched *touched)
 {
     struct view_follower *follower = touched->batch->follower;
 
-    if (program_columns_load(follower->program, touched->columns,
+    if (program_columns_load(follower->program, buffer_slice(&touched->columns),
                              follower->told, follower->told_values))
         return false;
     forget_state(touched);
@@ -268,7 +138,7 @@ static void read_more(struct view_batch *batch)
 {
     struct view_follower *follower = batch->follower;
 
-    while (batch->err == KAN_OK && batch->next_read < batch->count &&
+    while (batch->err == KAN_OK && batch->next_read < batch->to &&
            batch->reading < VIEW_READS_MAX) {
         struct view_touched *touched = &batch->touched[batch->next_read];
         batch->next_read++;
@@ -293,14 +163,18 @@ static enum kan_err load_touched(struct view_touched *touched,
                                  const struct engine_item *item)
 {
     uint32_t count = touched->batch->follower->column_count;
+    uint64_t n;
     enum kan_err err;
 
     if (!item->created)
         return KAN_OK;
-    err = view_parts_load(item->value, touched->old, count, &touched->n);
+    err = view_parts_load(item->value, touched->old, count, &n);
     if (err)
         return err;
     touched->had = true;
+    if (!touched->batch->events)
+        return view_add_kept(touched, n);
+    touched->n = n;
     touched->alive = true;
     memcpy(touched->now, touched->old, count * sizeof(*touched->now));
     return KAN_OK;
@@ -312,11 +186,11 @@ static void on_get(struct engine_get *get, enum kan_err err)
     struct view_batch *batch = follower->batch;
     bool gap = false;
 
-    for (uint32_t i = 0; i < batch->count && err == KAN_OK; i++) {
-        err = load_touched(&batch->touched[i], &get->items[i]);
+    for (uint32_t i = batch->from; i < batch->to && err == KAN_OK; i++) {
+        err = load_touched(&batch->touched[i], &get->items[i - batch->from]);
         gap = err == KAN_CORRUPT;
     }
-    if (err == KAN_OK)
+    if (err == KAN_OK && batch->events)
         err = add_all(batch, &gap);
     if (gap) {
         view_follower_anew(follower,
@@ -333,29 +207,30 @@ static void on_get(struct engine_get *get, enum kan_err err)
 static enum kan_err get_kept(struct view_batch *batch)
 {
     struct view_follower *follower = batch->follower;
+    uint32_t count = batch->to - batch->from;
     struct kan_slice *keys = NULL;
     size_t at = 0;
     enum kan_err err = KAN_NOMEM;
 
-    if (batch->count > ENGINE_KEYS_MAX)
+    if (count > ENGINE_KEYS_MAX)
         return KAN_INVALID;
-    for (uint32_t i = 0; i < batch->count; i++) {
+    for (uint32_t i = batch->from; i < batch->to; i++) {
         buffer_append(&batch->bytes, buffer_slice(&follower->data_key));
         buffer_append_byte(&batch->bytes, 'c');
         buffer_append(&batch->bytes, batch->touched[i].id);
     }
-    keys = mem_zalloc(batch->count * sizeof(*keys));
+    keys = mem_zalloc(count * sizeof(*keys));
     if (keys && !buffer_failed(&batch->bytes)) {
-        for (uint32_t i = 0; i < batch->count; i++) {
-            size_t size =
-                follower->data_key.size + 1 + batch->touched[i].id.size;
+        for (uint32_t i = 0; i < count; i++) {
+            size_t size = follower->data_key.size + 1 +
+                          batch->touched[batch->from + i].id.size;
             keys[i] = kan_slice(batch->bytes.bytes + at, size);
             at += size;
         }
         memset(&follower->get, 0, sizeof(follower->get));
         follower->get.request.data = follower;
         follower->get.keys = keys;
-        follower->get.key_count = batch->count;
+        follower->get.key_count = count;
         err = engine_get(follower->host->engine, &follower->get, on_get);
     }
     buffer_clear(&batch->bytes);
@@ -363,15 +238,65 @@ static enum kan_err get_kept(struct view_batch *batch)
     return err;
 }
 
+/* --- parts ---------------------------------------------------------------- */
+
+/* What was gathered is counted in parts, so that nobody waits long behind one
+ * of them; the events of pages, and what is queued with them, at once. */
+void view_fold_part(struct view_batch *batch)
+{
+    struct view_follower *follower = batch->follower;
+    uint32_t max = batch->count;
+    enum kan_err err;
+
+    if (!batch->events)
+        max = follower->batch_max < VIEW_PART_MAX ? follower->batch_max
+                                                  : VIEW_PART_MAX;
+    batch->from = batch->to;
+    batch->to =
+        batch->count - batch->from > max ? batch->from + max : batch->count;
+    batch->next_read = batch->from;
+    err = get_kept(batch);
+    if (err)
+        view_follower_done(follower, err);
+}
+
+static void fold(struct view_follower *follower,
+                 const struct view_place *becomes)
+{
+    struct view_batch *batch = follower->batch;
+    enum kan_err err = view_batch_close(batch, becomes);
+
+    if (err)
+        view_follower_done(follower, err);
+    else if (batch->count > 0)
+        view_fold_part(batch);
+    else
+        view_commit(batch);
+}
+
 void view_fold(struct view_follower *follower, struct view_events *events,
                const struct view_place *becomes, bool scanned)
 {
-    enum kan_err err = view_batch_new(follower, events, becomes, scanned);
+    enum kan_err err;
 
-    if (err == KAN_OK && follower->batch->count > 0)
-        err = get_kept(follower->batch);
-    else if (err == KAN_OK)
-        view_commit(follower->batch);
+    follower->batch = view_batch_new(follower);
+    if (!follower->batch) {
+        view_events_free(events);
+        view_follower_done(follower, KAN_NOMEM);
+        return;
+    }
+    follower->batch->scanned = scanned;
+    err = view_batch_events(follower->batch, events);
     if (err)
         view_follower_done(follower, err);
+    else
+        fold(follower, becomes);
+}
+
+void view_fold_gathered(struct view_follower *follower,
+                        struct view_batch *batch,
+                        const struct view_place *becomes)
+{
+    follower->batch = batch;
+    fold(follower, becomes);
 }

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/number.h"
-#include "block/view/view_host.h"
+#include "block/view/view_batch.h"
 
 static void work_later(struct view_follower *follower);
 static void load(struct view_follower *follower);
@@ -160,6 +160,7 @@ enum kan_err view_follower_new(struct view_host *host,
     follower->program = contract_program(contract, type, 0);
     follower->column_count = program_column_count(follower->program);
     list_init(&follower->queue);
+    list_init(&follower->gathered);
     list_init(&follower->readers);
     follower->watch.request.data = follower;
     follower->task.data = follower;
@@ -227,7 +228,7 @@ static uint64_t counted_to(const struct view_follower *follower)
 {
     uint64_t at = follower->place.revision;
 
-    if (list_empty(&follower->queue) && follower->queued > at)
+    if (view_queue_empty(follower) && follower->queued > at)
         at = follower->queued;
     return at;
 }
@@ -258,16 +259,27 @@ static void publish(struct view_follower *follower)
 
 /* --- batches -------------------------------------------------------------- */
 
+/* What is queued was heard before what is gathered. */
 static void count_queue(struct view_follower *follower)
 {
-    struct view_events *events = view_queue_take(follower);
     struct view_place becomes = follower->place;
+    struct view_batch *batch = NULL;
+    struct view_events *events = NULL;
 
-    becomes.revision = events->revision;
+    if (list_empty(&follower->queue))
+        batch = view_gather_take(follower);
+    else
+        events = view_queue_take(follower);
+    if (batch)
+        follower->many = batch->commits >= VIEW_MANY;
+    becomes.revision = batch ? batch->revision : events->revision;
     becomes.after = buffer_slice(&follower->after);
     follower->busy = true;
     follower->due = false;
-    view_fold(follower, events, &becomes, false);
+    if (batch)
+        view_fold_gathered(follower, batch, &becomes);
+    else
+        view_fold(follower, events, &becomes, false);
 }
 
 static void on_page(struct engine_scan *scan, enum kan_err err)
@@ -374,10 +386,10 @@ static void keep_later(struct view_follower *follower)
 /* Whether there was a piece. */
 static bool work_queue(struct view_follower *follower)
 {
-    if (list_empty(&follower->queue))
+    if (view_queue_empty(follower))
         return false;
     if (follower->due || follower->place.scanning || !follower->readable ||
-        waited_for(follower) ||
+        waited_for(follower) || view_gather_full(follower) ||
         follower->queue_commits >= VIEW_QUEUE_COMMITS_MAX ||
         follower->queue_bytes >= VIEW_BATCH_BYTES_MAX) {
         count_queue(follower);
@@ -389,6 +401,10 @@ static bool work_queue(struct view_follower *follower)
 
 static void work_on(struct view_follower *follower)
 {
+    if (follower->spoiled) {
+        view_follower_done(follower, follower->spoiled);
+        return;
+    }
     publish(follower);
     if (!follower->watching && follower->queue_commits == 0 &&
         follower->queue_bytes == 0) {

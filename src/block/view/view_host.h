@@ -1,8 +1,8 @@
 /* view_host.h - the inside of the view block: the host and its readers
  * (view.c), a follower of one type's events (view_follow.c) with what it hears
- * of them (view_queue.c, view_mark.c) and what it cleans up (view_clean.c), and
- * a batch of events as it is counted (view_batch.c, view_fold.c, view_commit.c,
- * which share view_batch.h).
+ * of them (view_queue.c, view_gather.c, view_mark.c) and what it cleans up
+ * (view_clean.c), and a batch of events as it is counted (view_batch.c,
+ * view_add.c, view_fold.c, view_commit.c, which share view_batch.h).
  *
  * Under the host's prefix, the type and a zero byte:
  *
@@ -19,7 +19,10 @@
  * A follower that begins from nothing reads all events in the order of their
  * keys, page by page, and meanwhile follows the feed: an event of the feed is
  * counted when the pages have passed its key, and dropped when they are still
- * to come to it. Events have numbers, so what is seen twice is counted once. */
+ * to come to it. Events have numbers, so what is seen twice is counted once.
+ * Later nothing is seen twice: events are then added up by entity as they are
+ * heard, and what waits to be counted is as much as the entities, however many
+ * events there were. */
 
 #ifndef BLOCK_VIEW_VIEW_HOST_H
 #define BLOCK_VIEW_VIEW_HOST_H
@@ -35,8 +38,10 @@ enum
                           * then fewer batches cover the same entities */
     VIEW_MANY = 256,      /* commits */
     VIEW_AGAIN_MS = 1000, /* what failed is tried again, at most */
-    VIEW_ENTITIES_MAX = 960,        /* in a batch: its keys are one get */
-    VIEW_PAGE_MAX = 256,            /* of a scan */
+    VIEW_ENTITIES_MAX = 960, /* in a commit: its keys are one get */
+    VIEW_GATHER_MAX = 4096,  /* entities added up together */
+    VIEW_PART_MAX = 128,     /* of these in a commit: about a millisecond */
+    VIEW_PAGE_MAX = 256,     /* of a scan */
     VIEW_BATCH_BYTES_MAX = 2 << 20, /* of events */
     VIEW_QUEUE_COMMITS_MAX = 32768, /* of the feed, not yet counted; then it */
     VIEW_QUEUE_BYTES_MAX = 4 << 20, /* is left, and entered again later */
@@ -121,17 +126,19 @@ struct view_follower
     struct engine_watch watch;
     bool watching;
     bool watch_ending;
-    struct list queue; /* struct view_events */
+    struct list queue;    /* struct view_events, as they were heard */
+    struct list gathered; /* struct view_batch, of what was heard behind them */
     uint32_t queue_commits;
-    size_t queue_bytes;
-    uint64_t queued; /* the revision up to which the queue holds all */
+    size_t queue_bytes;   /* of both */
+    uint64_t queued;      /* the revision up to which the two hold all */
+    enum kan_err spoiled; /* gathering failed: all of it is heard again */
 
     struct engine_get get;
     struct engine_scan scan;
     struct engine_commit commit;
     uint32_t looking; /* for the first of this column */
     struct view_batch *batch;
-    uint32_t batch_max;     /* entities */
+    uint32_t batch_max;     /* entities in a commit */
     bool many;              /* the last batch was of many commits */
     struct env_task task;   /* the next piece of work */
     struct env_timer timer; /* to keep, or to go on after a rest */
@@ -219,7 +226,24 @@ void view_queue_leave(struct view_follower *follower);
 /* The oldest commits as one, for as many as fit a batch: yours, free them with
  * view_events_free(). The queue is not empty. */
 struct view_events *view_queue_take(struct view_follower *follower);
+/* Nothing waits to be counted. */
+bool view_queue_empty(const struct view_follower *follower);
 void view_queue_clear(struct view_follower *follower);
+
+/* --- view_gather.c -------------------------------------------------------- */
+
+/* Whether events are to be gathered, and not queued. */
+bool view_gathers(const struct view_follower *follower);
+/* Add the events of a commit up. After an error what was gathered is spoiled.
+ * KAN_CORRUPT: an event is missing, or cannot be read; KAN_NOMEM. */
+KAN_MUST_USE enum kan_err view_gather(struct view_follower *follower,
+                                      uint64_t revision,
+                                      const struct engine_change *changes,
+                                      uint32_t count);
+/* The oldest batch, yours; NULL: none is gathered. */
+struct view_batch *view_gather_take(struct view_follower *follower);
+/* More than one batch waits: the first of them grows no more. */
+bool view_gather_full(const struct view_follower *follower);
 
 /* --- view_mark.c, view_clean.c -------------------------------------------- */
 
@@ -247,6 +271,10 @@ void view_batch_free(struct view_follower *follower);
  * passed them. Ends by view_follower_done(). */
 void view_fold(struct view_follower *follower, struct view_events *events,
                const struct view_place *becomes, bool scanned);
+/* The same of a gathered batch. */
+void view_fold_gathered(struct view_follower *follower,
+                        struct view_batch *batch,
+                        const struct view_place *becomes);
 
 /* --- view_commit.c -------------------------------------------------------- */
 

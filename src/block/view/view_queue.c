@@ -3,7 +3,7 @@
  * was heard. */
 
 #include "base/alloc.h"
-#include "block/view/view_host.h"
+#include "block/view/view_batch.h"
 
 /* --- the queue ------------------------------------------------------------ */
 
@@ -70,12 +70,21 @@ struct view_events *view_queue_take(struct view_follower *follower)
     return events;
 }
 
+bool view_queue_empty(const struct view_follower *follower)
+{
+    return list_empty(&follower->queue) && list_empty(&follower->gathered);
+}
+
 void view_queue_clear(struct view_follower *follower)
 {
+    struct view_batch *batch;
     struct list *link;
 
     while ((link = list_pop(&follower->queue)) != NULL)
         view_events_free(list_entry(link, struct view_events, link));
+    while ((batch = view_gather_take(follower)) != NULL)
+        view_batch_drop(batch);
+    follower->spoiled = KAN_OK;
     follower->queue_commits = 0;
     follower->queue_bytes = 0;
 }
@@ -114,7 +123,15 @@ static void on_watch(struct engine_watch *watch, enum kan_err err,
     }
     if (follower->watch_ending)
         return;
-    if (!queue_commit(follower, revision, changes, change_count)) {
+    if (view_gathers(follower)) {
+        follower->spoiled =
+            view_gather(follower, revision, changes, change_count);
+        if (follower->spoiled) {
+            view_queue_leave(follower);
+            view_follower_hurry(follower);
+            return;
+        }
+    } else if (!queue_commit(follower, revision, changes, change_count)) {
         view_queue_leave(follower); /* and enter again behind what is queued */
         return;
     }

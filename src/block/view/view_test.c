@@ -754,6 +754,79 @@ static void memory_runs_out(void **state)
     (void)state;
 }
 
+/* The same while the feed is heard: what was half added up is heard again. The
+ * deposit may fail as well. */
+static void memory_runs_out_while_it_hears(void **state)
+{
+    bool struck = true;
+
+    for (uint64_t nth = 1; struck; nth++) {
+        struct place place;
+        struct asked asked;
+        struct looked looked;
+        struct view_asked shown;
+        accounts_open(&place, PLACE_MEMORY, 1);
+        took(&place, "account/a", "open", "{\"name\":\"x\"}");
+        shows(&place, revision_now(&place),
+              "{\"accounts\":1,\"money\":0,\"live\":1,\"poorest\":0,"
+              "\"richest\":0,\"deposits\":0,\"paid_in\":0,\"least\":null,"
+              "\"most\":null,\"newest\":null,\"owner\":\"x\",\"net\":0}");
+        to_ask(&asked, "account/a", "deposit", "{\"amount\":7}");
+        mem_fault(nth, false);
+        if (ask_try(place.host, &asked) == KAN_OK)
+            run_until(&place, &asked.done);
+        struck = mem_fault_struck();
+        mem_fault(0, false);
+        took(&place, "account/a", "deposit", "{\"amount\":5}");
+        shown = view_ask_wait(&place, revision_now(&place));
+        assert_int_equal(shown.err, KAN_OK);
+        looked = look(&place, "account/a");
+        assert_int_equal(number_in(shown.json, "money"),
+                         number_in(looked.state, "balance"));
+        assert_int_equal(number_in(shown.json, "paid_in"),
+                         number_in(looked.state, "balance"));
+        assert_int_equal(number_in(shown.json, "deposits"), looked.n - 1);
+        place_close(&place);
+    }
+    (void)state;
+}
+
+/* K-VIEW-1: more entities than fit a batch change before any is counted, some
+ * of them in a batch that grows no more. */
+static void many_change_at_once(void **state)
+{
+    enum
+    {
+        MANY = 40
+    };
+    struct place place;
+    struct view_asked shown;
+    uint64_t began;
+
+    (void)state;
+    place_ops_max = 128; /* a few entities a commit */
+    accounts_open(&place, PLACE_MEMORY, 1);
+    shown = view_ask_wait(&place, 0);
+    assert_int_equal(shown.err, KAN_OK);
+    began = engine_stats(place.engine).commits;
+    for (int i = 0; i < 3 * MANY; i++) {
+        char ref[32];
+        (void)snprintf(ref, sizeof(ref), "account/%d", i % MANY);
+        took(&place, ref, i < MANY ? "open" : "deposit",
+             i < MANY ? "{\"name\":\"x\"}" : "{\"amount\":3}");
+    }
+    shown = view_ask_wait(&place, revision_now(&place));
+    assert_int_equal(shown.err, KAN_OK);
+    assert_int_equal(number_in(shown.json, "accounts"), MANY);
+    assert_int_equal(number_in(shown.json, "money"), 6 * MANY);
+    assert_int_equal(number_in(shown.json, "deposits"), 2 * MANY);
+    assert_int_equal(number_in(shown.json, "most"), 3);
+    assert_true(engine_stats(place.engine).commits - began > 3 * MANY);
+    assert_int_equal(place.troubles, 0);
+    place_close(&place);
+    place_ops_max = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -771,6 +844,8 @@ int main(void)
         cmocka_unit_test(sums_are_wide),
         cmocka_unit_test(who_asks_wrongly_is_told),
         cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(memory_runs_out_while_it_hears),
+        cmocka_unit_test(many_change_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

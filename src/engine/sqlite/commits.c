@@ -137,7 +137,8 @@ static void cache_write(struct sqlite *sqlite, const struct sqlite_group *group,
 {
     struct sqlite_entry *entry = NULL;
 
-    if (change->key.size + change->value.size < sqlite->cache.bytes_max / 8)
+    if (!write->cold &&
+        change->key.size + change->value.size < sqlite->cache.bytes_max / 8)
         entry = sqlite_entry_new(change->key, change->value);
     if (!entry) {
         sqlite_cache_drop(&sqlite->cache, change->key, group->stamp);

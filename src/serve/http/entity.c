@@ -196,8 +196,12 @@ static void answer_state(struct call *call, const struct entity_state *state,
     struct buffer *head = &call->text;
     buffer_clear(head);
     buffer_clear(&call->out);
-    buffer_print(head, "ETag: \"%llu\"\r\nkan-version: %u\r\n%s",
-                 (unsigned long long)state->n, state->version, more);
+    buffer_append(head, SLICE("ETag: \""));
+    buffer_append_u64(head, state->n);
+    buffer_append(head, SLICE("\"\r\nkan-version: "));
+    buffer_append_u64(head, state->version);
+    buffer_append(head, SLICE("\r\n"));
+    buffer_append_text(head, more);
     entity_state_json(call->params[0], call->params[1], state, &call->out);
     if (buffer_failed(head) || buffer_failed(&call->out))
         call_overloaded(call);

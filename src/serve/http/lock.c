@@ -276,12 +276,14 @@ static void answer_granted(struct call *call)
 {
     const struct lock_request *request = &call->state.lock;
     bool own = (call->route->versions & KAN_V1) != 0;
-    buffer_print(&call->text, "kan-fencing-token: %llu\r\n",
-                 (unsigned long long)request->granted);
-    buffer_append_text(&call->out, "{\"success\":true");
+    buffer_append(&call->text, SLICE("kan-fencing-token: "));
+    buffer_append_u64(&call->text, request->granted);
+    buffer_append(&call->text, SLICE("\r\n"));
+    buffer_append(&call->out, SLICE("{\"success\":true"));
     if (own) {
-        buffer_print(&call->out, ",\"token\":\"%llu\"",
-                     (unsigned long long)request->granted);
+        buffer_append(&call->out, SLICE(",\"token\":\""));
+        buffer_append_u64(&call->out, request->granted);
+        buffer_append_byte(&call->out, '"');
         append_expires(call, request->lease);
     }
     buffer_append_byte(&call->out, '}');
@@ -392,7 +394,9 @@ static void release_done(struct lock_request *request)
         lock_fail(call, request->outcome, request->err);
         return;
     }
-    buffer_print(&call->out, "{\"status\":%d}", status);
+    buffer_append(&call->out, SLICE("{\"status\":"));
+    buffer_append_u64(&call->out, (uint64_t)status);
+    buffer_append_byte(&call->out, '}');
     call_answer_json(call);
 }
 
