@@ -15,6 +15,7 @@ struct recording
     bool ended; /* a write failed: nothing more is written */
     struct buffer line;
     struct buffer json;
+    struct buffer draws;
 };
 
 static enum kan_err write_line(struct recording *recording)
@@ -66,16 +67,6 @@ enum kan_err recording_open(struct env *env, struct log *log, const char *file,
     return KAN_OK;
 }
 
-/* Which of the outcomes of chance it was, counted as the checker does: as the
- * choices follow each other, the last one fastest. */
-static uint32_t outcome_number(const struct actor_event *event)
-{
-    uint64_t number = 0;
-    for (uint32_t i = 0; i < event->choice_count; i++)
-        number = number * event->choices[2 * i + 1] + event->choices[2 * i];
-    return number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
-}
-
 static enum kan_err write_event(struct recording *recording,
                                 const struct actor_event *event)
 {
@@ -87,10 +78,16 @@ static enum kan_err write_event(struct recording *recording,
     struct scenario_event line = {.kind = kinds[event->input],
                                   .to = event->actor,
                                   .name = event->name,
-                                  .choice = outcome_number(event),
                                   .now_ms = event->now_ms};
     buffer_clear(&recording->line);
     buffer_clear(&recording->json);
+    buffer_clear(&recording->draws);
+    scenario_draws_write(event->choices, event->choice_count,
+                         &recording->draws);
+    if (buffer_failed(&recording->draws))
+        return KAN_NOMEM;
+    if (event->choice_count > 0)
+        line.draws = buffer_text(&recording->draws);
     if (event->input == PATH_MESSAGE) {
         /* Whoever is outside counts as one and the same. */
         if (strncmp(event->from.text, "client/", 7) != 0)
@@ -134,6 +131,7 @@ struct recording *recording_close(struct recording *recording,
         env_file_close(recording->file);
     buffer_fini(&recording->line);
     buffer_fini(&recording->json);
+    buffer_fini(&recording->draws);
     mem_free(recording);
     return NULL;
 }

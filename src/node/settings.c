@@ -134,8 +134,8 @@ static const struct flag flags[] = {
     {"data-dir", 0, TEXT, KAN, AT(data_dir), ".kan",
      "Where the embedded store keeps its files."},
     {"record", 0, TEXT, KAN, AT(record), NULL,
-     "Write down what the actors of the module take in, as a file that kan "
-     "check and kan sim replay."},
+     "Write down what the actors of the module take in, and the numbers that "
+     "they draw, as a file that kan check and kan sim replay."},
     {"help", 'h', FLAG, KAN, AT(help), "false", "Print this and exit."},
     {"version", 'v', FLAG, KAN, AT(version), "false", "Print and exit."},
 

@@ -1,15 +1,50 @@
 """Modules of actors on the command line: what is served, and what is wrong."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import unittest
 
-from program import Case
+from program import Case, until
 from test_resources import component
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
+
+
+DICE = r"""
+#include <kan/actor.h>
+struct dice { int64_t luck; int64_t shown; };
+KAN_RECORD(dice, 1, KAN_INT(dice, luck, 0, 9), KAN_INT(dice, shown, 0, 9999));
+KAN_RECORD_EMPTY(roll);
+static void on_start(kan_turn *turn, void *state, const void *message)
+{
+    (void)message;
+    ((struct dice *)state)->luck = (int64_t)kan_choose(turn, 10);
+}
+static void on_roll(kan_turn *turn, void *state, const void *message)
+{
+    uint64_t sides = 2 + kan_choose(turn, 5);
+    (void)message;
+    ((struct dice *)state)->shown =
+        (int64_t)(10 * sides + kan_choose(turn, sides));
+    kan_timer_set(turn, 0, 1);
+}
+static void on_settle(kan_turn *turn, void *state, const void *message)
+{
+    struct dice *dice = state;
+    (void)message;
+    dice->shown = dice->shown % 100 * 100 + (int64_t)kan_choose(turn, 100);
+}
+static const struct kan_handler handlers[] = {{&roll_record, on_roll}};
+static const struct kan_timer_type timers[] = {{"settle", on_settle}};
+static const struct kan_actor_type dice = {
+    .name = "dice", .state = &dice_record, .start = on_start,
+    KAN_HANDLERS(handlers), KAN_TIMERS(timers)};
+KAN_ACTORS(&dice);
+"""
 
 
 @unittest.skipUnless(shutil.which("cc"), "there is no cc to build a module")
@@ -119,3 +154,32 @@ class Modules(Case):
         done = self.command("check", "--replay", "x.path")
         self.assertEqual(done.returncode, 1)
         self.assertIn("not the path that the file names", done.stderr)
+
+    def test_numbers_drawn_live_are_drawn_again(self):
+        """A start, a message and a timer draw; all of it happens again."""
+        self.build("dice.so", DICE)
+        kan = self.kan("--record", "r.path", "dice.so")
+        shown = {}
+        for count, actor in enumerate("abaa", 1):
+            self.assertEqual(kan.ask("POST", f"/v1.0/actors/dice/{actor}"
+                                     "/method/roll").status, 200)
+            until(lambda: self.read("r.path").count("timer dice/") == count,
+                  "the dice settle")
+            answer = kan.ask("GET", f"/kan/v1/actors/dice/{actor}")
+            shown[actor] = json.loads(answer.body)["state"]["shown"]
+        kan.end()
+        recorded = self.read("r.path")
+        self.assertEqual(len(shown), 2)
+        self.assertRegex(recorded, r"deliver -> dice/a roll "
+                         r"#\d/10,[0-4]/5,\d/[2-6] @")
+        path = recorded.splitlines()[-1]
+        checked = self.succeed("check", "--replay", "r.path")
+        self.assertIn(path, checked)
+        for value in shown.values():
+            self.assertRegex(checked, rf"shown: \d+ -> {value}\b")
+        simulated = self.succeed("sim", "--replay", "r.path")
+        self.assertIn(path, simulated)
+        drawn = [re.findall(r"dice/a \w+ #(\S+)", text)
+                 for text in (recorded, simulated)]
+        self.assertTrue(drawn[0])
+        self.assertEqual(drawn[0], drawn[1])

@@ -159,6 +159,7 @@ static void actor_free(struct actor *actor)
     env_timer_stop(host->env, &actor->timer);
     for (uint32_t i = 0; i < ACTOR_SENDERS_MAX; i++)
         mem_free(actor->notes[i]);
+    buffer_fini(&actor->untold);
     mem_free(actor->why);
     mem_free(actor->state);
     mem_free(actor);

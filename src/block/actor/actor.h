@@ -36,12 +36,25 @@ struct actor_event
     const struct kan_record *record; /* MESSAGE */
     const void *message;             /* canonical, or NULL */
     int64_t now_ms;                  /* on the actor's clock */
-    const uint64_t *choices; /* drawn by the handler, value and bound in turn */
-    uint32_t choice_count;   /* pairs */
-    struct path_id path;     /* of all that this process did so far */
+    /* Drawn by the handler, value and bound in turn; by the actor's start too,
+     * and before, with its first input. None with CRASH. */
+    const uint64_t *choices;
+    uint32_t choice_count; /* pairs */
+    struct path_id path;   /* of all that this process did so far */
 };
 /* The host's functions may not be called within. */
 typedef void actor_event_cb(void *data, const struct actor_event *event);
+
+/* A number that a handler wants: a value below n is to be returned. */
+struct actor_draw
+{
+    const struct kan_ref *actor;
+    uint32_t step;   /* inputs that it took since its last event: a step may run
+                      * again, when its commit did not succeed */
+    uint32_t number; /* drawn for the event to come, before this one */
+    uint64_t n;
+};
+typedef uint64_t actor_draw_cb(void *data, const struct actor_draw *draw);
 
 /* Something that whoever runs Kan should hear: a crash, a parked message, a
  * claim that does not hold. One line. Not to call the host within, either. */
@@ -65,6 +78,7 @@ struct actor_options
     uint64_t idle_ms;       /* an actor that nothing happened to for so long
                              * leaves the memory; 0 means 60,000 */
     void *data;
+    actor_draw_cb *draw;       /* to do a run again; NULL: by chance */
     actor_event_cb *event;     /* or NULL */
     actor_trouble_cb *trouble; /* or NULL */
 };

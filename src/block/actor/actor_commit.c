@@ -164,6 +164,19 @@ static void let_out(struct actor_attempt *attempt, uint64_t revision)
     }
 }
 
+/* The first message of an actor crashed: no event tells what its start drew,
+ * so the next one will. */
+static void keep_untold(struct actor_attempt *attempt)
+{
+    struct buffer *untold = &attempt->actor->untold;
+
+    buffer_fini(untold);
+    if (attempt->taken_count > 0)
+        return;
+    *untold = attempt->choices;
+    attempt->choices = (struct buffer)BUFFER_INIT;
+}
+
 /* The actor is what the attempt made of it. */
 static void actor_adopt(struct actor_attempt *attempt, uint64_t revision)
 {
@@ -179,6 +192,7 @@ static void actor_adopt(struct actor_attempt *attempt, uint64_t revision)
     attempt->state = state;
     actor->version = revision;
     actor->failures = 0;
+    keep_untold(attempt);
     if (attempt->ready)
         actor->restart = false;
     if (attempt->note)
@@ -261,6 +275,7 @@ static void attempt_lost(struct actor_attempt *attempt)
         }
     }
     attempt_drop(attempt);
+    buffer_fini(&actor->untold);
     actor->reload = true;
     actor->phase = ACTOR_READY;
     actor_stir(actor);

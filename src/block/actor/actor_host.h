@@ -56,6 +56,7 @@ struct actor
     uint64_t version;                            /* of its key; 0: absent */
     struct actor_note *notes[ACTOR_SENDERS_MAX]; /* the oldest first */
     void *state;
+    struct buffer untold; /* drawn by its start, and gone with no event yet */
     struct actor_attempt *attempt;
     struct engine_get get;
     struct engine_scan scan;

@@ -8,12 +8,42 @@
 
 /* --- a turn --------------------------------------------------------------- */
 
+enum
+{
+    PAIR_SIZE = 2 * sizeof(uint64_t) /* a value, and what it is below */
+};
+
+/* Where the numbers begin that no input taken so far goes with. */
+static size_t choices_told(const struct actor_attempt *attempt)
+{
+    const struct actor_taken *last;
+
+    if (attempt->taken_count == 0)
+        return 0;
+    last = &attempt->inputs[attempt->taken_count - 1];
+    return last->choice_at + (size_t)last->choice_count * PAIR_SIZE;
+}
+
+static uint32_t choices_untold(const struct actor_attempt *attempt)
+{
+    return (uint32_t)((attempt->choices.size - choices_told(attempt)) /
+                      PAIR_SIZE);
+}
+
 static uint64_t draw(void *data, uint64_t n)
 {
     struct draft *draft = data;
-    uint64_t pair[2] = {env_choose(draft->host->env, n), n};
+    struct actor_attempt *attempt = draft->attempt;
+    const struct actor_options *options = &draft->host->options;
+    const struct actor_draw wanted = {.actor = &attempt->actor->self,
+                                      .step = attempt->taken_count,
+                                      .number = choices_untold(attempt),
+                                      .n = n};
+    uint64_t pair[2] = {0, n};
 
-    buffer_append(&draft->attempt->choices, kan_slice(pair, sizeof(pair)));
+    pair[0] = options->draw ? options->draw(options->data, &wanted)
+                            : env_choose(draft->host->env, n);
+    buffer_append(&attempt->choices, kan_slice(pair, sizeof(pair)));
     return pair[0];
 }
 
@@ -70,6 +100,8 @@ static void take_input(struct draft *draft, enum path_input input,
                        const struct actor_message *message, const char *name)
 {
     struct actor_attempt *attempt = draft->attempt;
+    size_t told = choices_told(attempt);
+    uint32_t untold = choices_untold(attempt);
     struct actor_taken *taken;
     struct kan_slice bytes = kan_slice(NULL, 0);
 
@@ -84,10 +116,9 @@ static void take_input(struct draft *draft, enum path_input input,
     taken->name = name;
     taken->now_ms = draft->now_ms;
     taken->after = draft->head.path;
-    taken->choice_at = draft->choices_size;
-    taken->choice_count =
-        (uint32_t)((attempt->choices.size - draft->choices_size) /
-                   (2 * sizeof(uint64_t)));
+    /* A crash draws nothing: the restart behind it has. */
+    taken->choice_at = told;
+    taken->choice_count = input == PATH_CRASH ? 0 : untold;
 }
 
 /* --- steps ---------------------------------------------------------------- */
@@ -516,7 +547,11 @@ static struct actor_attempt *attempt_new(struct actor *actor)
         return mem_free(attempt);
     if (size)
         memcpy(attempt->state, actor->state, size);
-    return attempt;
+    buffer_append(&attempt->choices, buffer_slice(&actor->untold));
+    if (!buffer_failed(&attempt->choices))
+        return attempt;
+    mem_free(attempt->state);
+    return mem_free(attempt);
 }
 
 enum kan_err actor_gather(struct actor *actor,

@@ -30,6 +30,8 @@ struct finder
     struct buffer json;    /* scratch */
     struct buffer mistake; /* in the JSON of the line: why it is none */
     bool failed;           /* out of memory */
+    uint32_t starts[KAN_INSTANCES_MAX]; /* of the numbers in an actor's first
+                                         * line, how many its start drew */
     const char *file;
     struct buffer *why;
 };
@@ -112,7 +114,8 @@ static bool same_step(struct finder *finder, const struct space_step *step,
 {
     struct space_words words;
 
-    if (step->kind != kinds[event->kind] || step->choice != event->choice)
+    if (step->kind != kinds[event->kind] ||
+        (!event->draws && step->choice != event->choice))
         return false;
     space_describe(finder->walker, step, &words);
     if (event->kind == SCENARIO_HEAL)
@@ -183,6 +186,49 @@ static enum kan_err not_there(struct finder *finder,
     return finder->failed ? KAN_NOMEM : KAN_NOTFOUND;
 }
 
+/* The numbers in the line are none that the handler draws. */
+static enum kan_err draws_others(struct finder *finder,
+                                 const struct scenario_event *event,
+                                 const char *who, const char *reason)
+{
+    buffer_print(finder->why,
+                 "%s:%u: %s of %s draws other numbers than #%s%s%s",
+                 finder->file, event->line, who, event->to.text, event->draws,
+                 reason ? ": " : "", reason ? reason : "");
+    return KAN_NOTFOUND;
+}
+
+/* Of the outcomes that the step at *at may have, the one with the numbers of
+ * the line. */
+static enum kan_err pick(struct finder *finder,
+                         const struct scenario_event *event, uint32_t *at)
+{
+    struct space_step step = finder->steps[*at];
+    uint32_t *start = &finder->starts[step.actor];
+    const char *reason = NULL;
+    uint64_t pairs[2 * SCENARIO_DRAWS_MAX];
+    uint32_t count;
+    enum kan_err err = scenario_draws_read(event->draws, pairs, &count);
+
+    if (err == KAN_OK)
+        err = space_drawn(finder->walker, finder->state, &step,
+                          pairs + 2 * (size_t)*start, count - *start,
+                          &step.choice);
+    *start = 0;
+    if (err == KAN_NOTFOUND && (step.flags & SPACE_BROKEN))
+        reason = space_why(finder->walker, &step);
+    if (err == KAN_NOTFOUND)
+        return draws_others(finder, event,
+                            event->name ? event->name : "restart", reason);
+    if (err)
+        return err;
+    for (*at = 0; *at < finder->count; ++*at) {
+        if (space_step_name(&finder->steps[*at]) == space_step_name(&step))
+            break;
+    }
+    return KAN_OK;
+}
+
 /* Take the step, and note it in the run. */
 static void take(struct finder *finder, uint32_t at, struct walk_run *run)
 {
@@ -213,8 +259,10 @@ static enum kan_err look(struct finder *finder,
     }
     while (at < finder->count && !same_step(finder, &finder->steps[at], event))
         at++;
+    if (at < finder->count && event->draws && !finder->failed)
+        err = pick(finder, event, &at);
     *ret_at = at;
-    return finder->failed ? KAN_NOMEM : KAN_OK;
+    return finder->failed ? KAN_NOMEM : err;
 }
 
 /* What happened live says that a client's message was taken, not that it was
@@ -229,6 +277,7 @@ static enum kan_err look_again(struct finder *finder,
 
     request.kind = SCENARIO_REQUEST;
     request.choice = 0;
+    request.draws = NULL;
     err = look(finder, &request, &at);
     if (err)
         return err;
@@ -261,16 +310,60 @@ static enum kan_err find_one(struct finder *finder,
     return KAN_OK;
 }
 
+/* The line in which the actor first takes something; NULL: it does not. */
+static const struct scenario_event *first_line(const struct scenario *scenario,
+                                               const struct kan_ref *ref)
+{
+    for (uint32_t i = 0; i < scenario->event_count; i++) {
+        const struct scenario_event *event = &scenario->events[i];
+        if (event->kind != SCENARIO_REQUEST && event->kind != SCENARIO_LIE &&
+            event->kind != SCENARIO_LOSE && kan_ref_equal(&event->to, ref))
+            return event;
+    }
+    return NULL;
+}
+
+/* Actors start with the numbers that their first lines begin with. */
+static enum kan_err find_first(struct finder *finder,
+                               const struct scenario *scenario,
+                               struct walk_run *run)
+{
+    uint64_t pairs[2 * SCENARIO_DRAWS_MAX];
+    uint32_t count;
+
+    for (uint32_t i = 0; i < space_actor_count(finder->space); i++) {
+        const struct scenario_event *event =
+            first_line(scenario, space_actor_ref(finder->space, i));
+        enum kan_err err;
+        if (!event || !event->draws || event->kind == SCENARIO_CRASH ||
+            event->kind == SCENARIO_RESTART)
+            continue;
+        err = scenario_draws_read(event->draws, pairs, &count);
+        if (err == KAN_OK)
+            err = space_first_drawn(finder->walker, i, pairs, count,
+                                    &run->first, &finder->starts[i]);
+        if (err == KAN_NOTFOUND)
+            return draws_others(finder, event, "the start", NULL);
+        if (err)
+            return err;
+    }
+    return KAN_OK;
+}
+
 static enum kan_err find_all(struct finder *finder,
                              const struct scenario *scenario,
                              struct walk_run *run)
 {
-    enum kan_err err =
-        space_first(finder->walker, scenario->first, finder->state);
+    enum kan_err err = KAN_OK;
 
+    if (run->first == 0)
+        err = find_first(finder, scenario, run);
+    if (err)
+        return err;
+    err = space_first(finder->walker, run->first, finder->state);
     if (err == KAN_NOTFOUND)
         buffer_print(finder->why, "%s: there is no first state %u",
-                     finder->file, scenario->first);
+                     finder->file, run->first);
     else if (err)
         buffer_print(finder->why, "%s: %s", finder->file,
                      space_why(finder->walker, NULL));

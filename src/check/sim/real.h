@@ -67,6 +67,7 @@ struct real_actor
     struct path_id now;   /* its hash */
     struct path_id *past; /* all before it, oldest first */
     uint32_t past_count;
+    uint32_t line; /* of the script, behind that of its last input */
 };
 
 /* --- clients (real_client.c) ---------------------------------------------- */
@@ -204,6 +205,10 @@ void real_process_calm(struct real_run *run);
 void real_watch_init(struct real_run *run);
 void real_watch_fini(struct real_run *run);
 actor_event_cb real_watch_event;
+/* What is known of the actor; one that nobody named before begins here. NULL:
+ * its type is not there, or there is no room. */
+struct real_actor *real_watch_actor(struct real_run *run,
+                                    const struct kan_ref *ref);
 /* What the engine has of an actor, read before the process runs anything. */
 void real_watch_found(struct real_run *run, struct real_actor *actor,
                       const struct path_id *path, const void *state,
@@ -212,6 +217,14 @@ void real_watch_found(struct real_run *run, struct real_actor *actor,
 void real_watch_judge(struct real_run *run, bool ended);
 void real_watch_reload(struct real_run *run);
 bool real_watch_timers(const struct real_run *run);
+
+/* --- numbers of a script (real_draws.c) ----------------------------------- */
+
+actor_draw_cb real_draws_give;
+/* An actor has taken an input: hold it against the line that it was given the
+ * numbers of. */
+void real_draws_took(struct real_run *run, struct real_actor *actor,
+                     const struct actor_event *event);
 
 /* What everybody did, as a note of the trace and a line of the scenario. */
 __attribute__((format(printf, 2, 3))) void real_note(struct real_run *run,

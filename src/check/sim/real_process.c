@@ -192,6 +192,7 @@ static enum kan_err open_host(struct real_run *run, struct buffer *why)
         .parameter_count = simulator->parameter_count,
         .idle_ms = UINT64_C(1000) * 60 * 60 * 24 * 365,
         .data = run,
+        .draw = run->script ? real_draws_give : NULL,
         .event = real_watch_event,
         .trouble = on_trouble,
     };

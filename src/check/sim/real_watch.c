@@ -73,9 +73,8 @@ bool real_watch_timers(const struct real_run *run)
     return false;
 }
 
-/* What is known of the actor; one that nobody named before begins here. */
-static struct real_actor *find_actor(struct real_run *run,
-                                     const struct kan_ref *ref)
+struct real_actor *real_watch_actor(struct real_run *run,
+                                    const struct kan_ref *ref)
 {
     const struct kan_module *module = run->simulator->options.module;
 
@@ -294,6 +293,7 @@ static void write_event(struct real_run *run, const struct actor_event *event,
 {
     struct buffer json = BUFFER_INIT;
     struct buffer line = BUFFER_INIT;
+    struct buffer draws = BUFFER_INIT;
     struct scenario_event said = {
         .kind = event->input == PATH_MESSAGE ? SCENARIO_DELIVER
                 : event->input == PATH_TIMER ? SCENARIO_TIMER
@@ -317,6 +317,10 @@ static void write_event(struct real_run *run, const struct actor_event *event,
         sent.kind = SCENARIO_REQUEST;
         err = err ? err : scenario_write_event(&sent, &line);
     }
+    scenario_draws_write(event->choices, event->choice_count, &draws);
+    said.draws = event->choice_count > 0 ? buffer_text(&draws) : NULL;
+    if (buffer_failed(&draws))
+        err = KAN_NOMEM;
     err = err ? err : scenario_write_event(&said, &line);
     if (err)
         run->err = err;
@@ -324,11 +328,12 @@ static void write_event(struct real_run *run, const struct actor_event *event,
         real_note(run, "%.*s", (int)(line.size - 1), line.bytes);
     buffer_fini(&json);
     buffer_fini(&line);
+    buffer_fini(&draws);
 }
 
 static void take_event(struct real_run *run, const struct actor_event *event)
 {
-    struct real_actor *actor = find_actor(run, &event->actor);
+    struct real_actor *actor = real_watch_actor(run, &event->actor);
     struct kan_slice bytes = kan_slice(NULL, 0);
     uint32_t client = UINT32_MAX;
 
@@ -348,6 +353,7 @@ static void take_event(struct real_run *run, const struct actor_event *event)
         return;
     if (event->record)
         bytes = kan_slice(event->message, event->record->size);
+    real_draws_took(run, actor, event);
     play_event(run, actor, event);
     move_path(run, actor,
               path_id_step(actor->now, event->input, event->name, &event->from,

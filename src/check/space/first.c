@@ -190,3 +190,55 @@ enum kan_err space_first(struct space_walker *walker, uint32_t number,
         return walker_fail(walker, err, "no memory for the first states");
     return err;
 }
+
+/* Of the actors before this one, in how many ways they start. */
+static enum kan_err ways_before(struct space_walker *walker,
+                                const struct liars *liars, uint32_t actor,
+                                uint64_t *ret_ways)
+{
+    uint64_t ways = 1;
+
+    for (uint32_t i = 0; i < actor; i++) {
+        uint32_t first;
+        uint32_t count = 1;
+        enum kan_err err = KAN_OK;
+        if (!lies(liars, i))
+            err = start(walker, i, &first, &count);
+        if (err != KAN_OK)
+            return err;
+        ways *= count;
+        if (ways > UINT32_MAX)
+            return KAN_NOTFOUND;
+    }
+    *ret_ways = ways;
+    return KAN_OK;
+}
+
+enum kan_err space_first_drawn(struct space_walker *walker, uint32_t actor,
+                               const uint64_t *pairs, uint32_t count,
+                               uint32_t *number, uint32_t *ret_used)
+{
+    const struct run_input input = {
+        .kind = TURN_START, .local = walker->space->actors[actor].unstarted};
+    struct drawn drawn = {.pairs = pairs, .count = count, .begins = true};
+    struct liars liars;
+    uint64_t ways;
+    uint64_t moved;
+    enum kan_err err;
+
+    check_magic(walker, WALKER_MAGIC);
+    liars_first(walker->space, &liars);
+    err = ways_before(walker, &liars, actor, &ways);
+    if (err == KAN_OK && !lies(&liars, actor))
+        err = walker_drawn(walker, &input, &drawn);
+    if (err != KAN_OK)
+        return err;
+    if (lies(&liars, actor))
+        drawn.number = 0;
+    moved = *number + drawn.number * ways;
+    if (moved > UINT32_MAX)
+        return KAN_NOTFOUND;
+    *number = (uint32_t)moved;
+    *ret_used = drawn.used;
+    return KAN_OK;
+}

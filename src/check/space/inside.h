@@ -316,6 +316,17 @@ struct tape
     uint32_t at;
 };
 
+/* Numbers drawn, whose outcome is looked for as a call is made for every
+ * sequence of them. */
+struct drawn
+{
+    const uint64_t *pairs; /* a value, and what it is below */
+    uint32_t count;
+    bool begins;     /* those at the end may be of another call */
+    uint32_t number; /* of the outcome; UINT32_MAX: it has none */
+    uint32_t used;   /* so many of them are of the call */
+};
+
 struct space_walker
 {
     uint32_t magic;
@@ -345,6 +356,7 @@ struct space_walker
     struct kept_memo history_memo;
     struct kept_memo frontier_memo;
     struct tape tape;
+    struct drawn *drawn;   /* NULL: nothing is looked for */
     struct buffer scratch; /* a local state or message being made */
     struct buffer other;
     struct buffer observed[4]; /* of observer.c */
@@ -481,6 +493,13 @@ struct run_input
 KAN_MUST_USE enum kan_err walker_run(struct space_walker *walker,
                                      const struct run_input *input,
                                      uint32_t *ret_first, uint32_t *ret_count);
+
+/* drawn.c: find the outcome of the numbers; KAN_NOTFOUND. */
+KAN_MUST_USE enum kan_err walker_drawn(struct space_walker *walker,
+                                       const struct run_input *input,
+                                       struct drawn *drawn);
+/* Whether the outcome just kept, of that number, is the one looked for. */
+void drawn_look(struct space_walker *walker, uint32_t number);
 
 /* An outcome without sends or notes that leads to the local state. */
 KAN_MUST_USE enum kan_err outcome_silent(struct space_walker *walker,

@@ -443,6 +443,8 @@ static enum kan_err call_all(struct run *run, const struct turn_input *turn,
         enum kan_err err;
         if (walker->outcome_count - first == SPACE_OUTCOMES_MAX) {
             walker->outcome_count = first;
+            if (walker->drawn)
+                walker->drawn->number = UINT32_MAX;
             return too_many(run);
         }
         output = options->once
@@ -458,6 +460,8 @@ static enum kan_err call_all(struct run *run, const struct turn_input *turn,
             return err;
         if (no_step(run, &walker->outcomes[walker->outcome_count - 1]))
             walker->outcome_count--;
+        else if (walker->drawn)
+            drawn_look(walker, walker->outcome_count - 1 - first);
     } while (tape_next(&walker->tape));
     return KAN_OK;
 }

@@ -128,6 +128,17 @@ KAN_MUST_USE enum kan_err space_first(struct space_walker *walker,
                                       uint32_t number,
                                       struct space_state *ret_state);
 
+/* Move *number, a first state in which the actor's start draws zeros, to the
+ * one in which it draws the first of these numbers, pairs of a value and what
+ * it is below. ret_used: how many of them; a liar's start draws none.
+ * KAN_NOTFOUND: it draws others, or there are too many first states; KAN_NOMEM.
+ */
+KAN_MUST_USE enum kan_err space_first_drawn(struct space_walker *walker,
+                                            uint32_t actor,
+                                            const uint64_t *pairs,
+                                            uint32_t count, uint32_t *number,
+                                            uint32_t *ret_used);
+
 /* Every step out of the state, in an order that depends on the state alone;
  * steps has room for SPACE_STEPS_MAX. Statuses: KAN_NOMEM (the memory limit),
  * KAN_BUSY (more words or steps than the limits above; space_why() says it). */
@@ -135,6 +146,15 @@ KAN_MUST_USE enum kan_err space_expand(struct space_walker *walker,
                                        const struct space_state *state,
                                        struct space_step *steps,
                                        uint32_t *ret_count);
+
+/* Which outcome of chance the step has when its handler draws just these
+ * numbers, pairs of a value and what it is below; step is one of them, with any
+ * outcome. KAN_NOTFOUND: it draws others; KAN_NOMEM. */
+KAN_MUST_USE enum kan_err space_drawn(struct space_walker *walker,
+                                      const struct space_state *state,
+                                      const struct space_step *step,
+                                      const uint64_t *pairs, uint32_t count,
+                                      uint16_t *ret_choice);
 
 /* Make the state that the step leads to. state and ret_state may not be the
  * same. Never fails for a step of space_expand() on that state that is not

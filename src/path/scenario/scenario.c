@@ -195,25 +195,48 @@ static enum kan_err read_head(struct reader *reader, const char *word,
     return word_is(word, "path") ? read_path(reader, rest) : KAN_NOTFOUND;
 }
 
-/* Take " #2" and " @1700000000000" off the end of the line. */
+/* One of " #2", " #3/6,0/2" and " @1700000000000". KAN_NOTFOUND: it is none. */
+static enum kan_err read_mark(struct reader *reader, const char *mark,
+                              struct scenario_event *event)
+{
+    uint64_t pairs[2 * SCENARIO_DRAWS_MAX];
+    uint64_t number;
+    uint32_t count;
+
+    if (*mark != '#' && *mark != '@')
+        return KAN_NOTFOUND;
+    if (*mark == '#' && strchr(mark, '/') &&
+        mark[1 + strspn(mark + 1, "0123456789/,")] == '\0') {
+        if (scenario_draws_read(mark + 1, pairs, &count) != KAN_OK)
+            return refuse(reader,
+                          "expected at most %d numbers drawn, each below what "
+                          "is behind it, as #3/6,0/2",
+                          SCENARIO_DRAWS_MAX);
+        event->draws = mark + 1;
+        return KAN_OK;
+    }
+    if (number_u64(kan_text(mark + 1), &number) != KAN_OK)
+        return KAN_NOTFOUND;
+    if (*mark == '#' && number > UINT16_MAX)
+        return refuse(reader, "there are at most 65,535 outcomes");
+    if (*mark == '@' && number > INT64_MAX)
+        return refuse(reader, "the time is beyond what a clock shows");
+    if (*mark == '#')
+        event->choice = (uint32_t)number;
+    else
+        event->now_ms = (int64_t)number;
+    return KAN_OK;
+}
+
+/* Take the marks off the end of the line. */
 static enum kan_err read_marks(struct reader *reader, char *rest,
                                struct scenario_event *event)
 {
     for (;;) {
         char *blank = strrchr(rest, ' ');
-        char *mark = blank ? blank + 1 : rest;
-        uint64_t number;
-        if ((*mark != '#' && *mark != '@') ||
-            number_u64(kan_text(mark + 1), &number) != KAN_OK)
-            return KAN_OK;
-        if (*mark == '#' && number > UINT16_MAX)
-            return refuse(reader, "there are at most 65,535 outcomes");
-        if (*mark == '@' && number > INT64_MAX)
-            return refuse(reader, "the time is beyond what a clock shows");
-        if (*mark == '#')
-            event->choice = (uint32_t)number;
-        else
-            event->now_ms = (int64_t)number;
+        enum kan_err err = read_mark(reader, blank ? blank + 1 : rest, event);
+        if (err)
+            return err == KAN_NOTFOUND ? KAN_OK : err;
         *(blank ? blank : rest) = '\0';
         trim_end(rest);
     }
@@ -265,6 +288,13 @@ static enum kan_err read_jump(struct reader *reader, char *rest,
     return read_end(reader, rest);
 }
 
+/* Whether a handler runs, which may draw. */
+static bool runs_handler(enum scenario_kind kind)
+{
+    return kind == SCENARIO_DELIVER || kind == SCENARIO_TIMER ||
+           kind == SCENARIO_DOUBLE || kind == SCENARIO_RESTART;
+}
+
 static enum kan_err read_event(struct reader *reader, const char *word,
                                char *rest, struct scenario_event *event)
 {
@@ -282,6 +312,8 @@ static enum kan_err read_event(struct reader *reader, const char *word,
     event->kind = (enum scenario_kind)kind;
     if (read_marks(reader, rest, event) != KAN_OK)
         return KAN_INVALID;
+    if (event->draws && !runs_handler(event->kind))
+        return refuse(reader, "%s draws no numbers", word);
     switch (event->kind) {
     case SCENARIO_DELIVER:
     case SCENARIO_LOSE:
@@ -408,6 +440,46 @@ void scenario_fini(struct scenario *scenario)
     memset(scenario, 0, sizeof *scenario);
 }
 
+/* --- numbers drawn -------------------------------------------------------- */
+
+static enum kan_err read_draw(struct kan_slice draw, uint64_t *ret_pair)
+{
+    struct kan_slice value;
+
+    if (!slice_cut(&draw, '/', &value) ||
+        number_u64(value, &ret_pair[0]) != KAN_OK ||
+        number_u64(draw, &ret_pair[1]) != KAN_OK || ret_pair[0] >= ret_pair[1])
+        return KAN_INVALID;
+    return KAN_OK;
+}
+
+enum kan_err scenario_draws_read(const char *text, uint64_t *ret_pairs,
+                                 uint32_t *ret_count)
+{
+    struct kan_slice rest = kan_text(text);
+    struct kan_slice draw;
+    uint32_t count = 0;
+    bool more;
+
+    do {
+        more = slice_cut(&rest, ',', &draw);
+        if (count == SCENARIO_DRAWS_MAX ||
+            read_draw(draw, &ret_pairs[2 * count++]) != KAN_OK)
+            return KAN_INVALID;
+    } while (more);
+    *ret_count = count;
+    return KAN_OK;
+}
+
+void scenario_draws_write(const uint64_t *pairs, uint32_t count,
+                          struct buffer *out)
+{
+    for (uint32_t i = 0; i < count; i++)
+        buffer_print(out, "%s%llu/%llu", i > 0 ? "," : "",
+                     (unsigned long long)pairs[2 * i],
+                     (unsigned long long)pairs[2 * i + 1]);
+}
+
 /* --- writing -------------------------------------------------------------- */
 
 static enum kan_err written(const struct buffer *out)
@@ -491,7 +563,9 @@ enum kan_err scenario_write_event(const struct scenario_event *event,
             buffer_append_text(out, event->json);
         }
     }
-    if (event->choice > 0)
+    if (event->draws)
+        buffer_print(out, " #%s", event->draws);
+    else if (event->choice > 0)
         buffer_print(out, " #%u", event->choice);
     if (event->now_ms > 0)
         buffer_print(out, " @%lld", (long long)event->now_ms);

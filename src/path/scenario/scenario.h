@@ -22,11 +22,15 @@
  *     path 0123456789abcdef0123456789abcdef
  *
  * Lines of a tape are the choices that `kan sim` drew for the run, and replays.
- * Behind a line may stand " #2", which of several outcomes of chance it was,
- * and " @1700000000000", the actor's clock in ms. Empty lines and lines that
- * begin with '#' say nothing. The checker writes such files for what it finds,
- * `kan run --record` for what happened live, and both are replayed by the
- * checker and by the simulator. */
+ * Behind a line may stand " @1700000000000", the actor's clock in ms, and how
+ * chance fell, in one of two ways. " #3/6,0/2": the handler drew 3 of 6, then 0
+ * of 2; what the start of an actor drew comes first in its first line. So
+ * `kan run --record` writes it. " #2": which of several outcomes of chance it
+ * was, as the checker counts them.
+ *
+ * Empty lines and lines that begin with '#' say nothing. The checker writes
+ * such files for what it finds, `kan run --record` for what happened live, and
+ * both are replayed by the checker and by the simulator. */
 
 #ifndef PATH_SCENARIO_SCENARIO_H
 #define PATH_SCENARIO_SCENARIO_H
@@ -55,6 +59,7 @@ enum
 {
     SCENARIO_EVENTS_MAX = 1000000,
     SCENARIO_LINE_MAX = 200000, /* bytes */
+    SCENARIO_DRAWS_MAX = 512,   /* of one line: a start's, and a step's */
     SCENARIO_SETTINGS_MAX = 32
 };
 
@@ -68,6 +73,8 @@ struct scenario_event
     const char *name;    /* of the message or timer, or NULL */
     const char *json;    /* of the message; NULL: it carries nothing */
     uint32_t choice;
+    const char *draws; /* DELIVER, TIMER, DOUBLE, RESTART: "3/6,0/2", and then
+                        * choice is not said; or NULL */
     int64_t jump_ms;   /* JUMP */
     uint64_t group;    /* CUT, written: unused; names has them */
     const char *names; /* CUT: the actors cut off, by blanks */
@@ -115,5 +122,13 @@ KAN_MUST_USE enum kan_err scenario_write_event(
     const struct scenario_event *event, struct buffer *out);
 KAN_MUST_USE enum kan_err scenario_write_path(struct path_id path,
                                               struct buffer *out);
+
+/* Numbers drawn as a line has them: pairs of a value and what it is below. */
+void scenario_draws_write(const uint64_t *pairs, uint32_t count,
+                          struct buffer *out);
+/* Read them; ret_pairs has room for 2 * SCENARIO_DRAWS_MAX. KAN_INVALID. */
+KAN_MUST_USE enum kan_err scenario_draws_read(const char *text,
+                                              uint64_t *ret_pairs,
+                                              uint32_t *ret_count);
 
 #endif /* PATH_SCENARIO_SCENARIO_H */

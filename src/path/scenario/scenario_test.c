@@ -19,6 +19,7 @@ static const char whole[] =
     "deliver client/0 -> server/0 put {\"request\":3,\"value\":65}\n"
     "deliver -> counter/a add {\"amount\":5} @1700000000000\n"
     "timer server/1 election #2\n"
+    "deliver client/0 -> dice/0 roll {\"t\":\"#1/2\"} #3/6,0/2 @17\n"
     "request counter/a add {\"text\":\"a # b @ c\"} #3 @17\n"
     "crash server/2\n"
     "restart server/2\n"
@@ -54,17 +55,19 @@ static void what_is_written_is_read_again(void **state)
 
     (void)state;
     assert_int_equal(read_text(whole, &scenario, &why), KAN_OK);
-    assert_int_equal(scenario.event_count, 12);
+    assert_int_equal(scenario.event_count, 13);
     assert_string_equal(scenario.model, "paxos");
     assert_int_equal(scenario.settings[1].value, 2);
     assert_string_equal(scenario.property, "agreement");
     assert_int_equal(scenario.first, 2);
     assert_string_equal(scenario.events[1].from.text, "");
     assert_string_equal(scenario.events[1].to.text, "counter/a");
-    assert_int_equal(scenario.events[3].choice, 3);
-    assert_int_equal(scenario.events[3].now_ms, 17);
-    assert_string_equal(scenario.events[3].json, "{\"text\":\"a # b @ c\"}");
-    assert_int_equal(scenario.events[8].jump_ms, -1000);
+    assert_string_equal(scenario.events[3].draws, "3/6,0/2");
+    assert_string_equal(scenario.events[3].json, "{\"t\":\"#1/2\"}");
+    assert_int_equal(scenario.events[4].choice, 3);
+    assert_int_equal(scenario.events[4].now_ms, 17);
+    assert_string_equal(scenario.events[4].json, "{\"text\":\"a # b @ c\"}");
+    assert_int_equal(scenario.events[9].jump_ms, -1000);
     assert_true(scenario.path.high == UINT64_C(0x0123456789abcdef));
     write_all(&scenario, &out);
     assert_string_equal(buffer_text(&out), whole);
@@ -135,6 +138,13 @@ static void mistakes_are_told_with_their_line(void **state)
          "f.path:2: nothing may follow here, but that does"},
         {"kan path 1\nheal #70000\n",
          "f.path:2: there are at most 65,535 outcomes"},
+        {"kan path 1\nheal #1/2\n", "f.path:2: heal draws no numbers"},
+        {"kan path 1\ntimer a/1 t #1/2,6/6\n",
+         "f.path:2: expected at most 512 numbers drawn, each below what is "
+         "behind it, as #3/6,0/2"},
+        {"kan path 1\ntimer a/1 t #1/2,\n",
+         "f.path:2: expected at most 512 numbers drawn, each below what is "
+         "behind it, as #3/6,0/2"},
     };
 
     (void)state;
@@ -147,6 +157,38 @@ static void mistakes_are_told_with_their_line(void **state)
         assert_null(scenario.texts);
         buffer_fini(&why);
     }
+}
+
+static void numbers_drawn_are_read_and_written(void **state)
+{
+    const uint64_t pairs[] = {3, 6, UINT64_MAX - 1, UINT64_MAX, 0, 1};
+    static const char *const wrong[] = {
+        "", "3", "3/", "/6", "3/3", "0/0", "1/2,,1/2", "1/2/3", "-1/2"};
+    uint64_t read[2 * SCENARIO_DRAWS_MAX];
+    struct buffer text = BUFFER_INIT;
+    uint32_t count = 0;
+
+    (void)state;
+    scenario_draws_write(pairs, 3, &text);
+    assert_string_equal(buffer_text(&text),
+                        "3/6,18446744073709551614/18446744073709551615,0/1");
+    assert_int_equal(scenario_draws_read(buffer_text(&text), read, &count),
+                     KAN_OK);
+    assert_int_equal(count, 3);
+    assert_memory_equal(read, pairs, sizeof pairs);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(scenario_draws_read(wrong[i], read, &count),
+                         KAN_INVALID);
+    buffer_clear(&text);
+    for (uint32_t i = 0; i < SCENARIO_DRAWS_MAX; i++)
+        buffer_append_text(&text, i == 0 ? "0/1" : ",0/1");
+    assert_int_equal(scenario_draws_read(buffer_text(&text), read, &count),
+                     KAN_OK);
+    assert_int_equal(count, SCENARIO_DRAWS_MAX);
+    buffer_append_text(&text, ",0/1");
+    assert_int_equal(scenario_draws_read(buffer_text(&text), read, &count),
+                     KAN_INVALID);
+    buffer_fini(&text);
 }
 
 /* However many blanks stand before them. */
@@ -207,6 +249,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(comments_and_blanks_say_nothing),
         cmocka_unit_test(mistakes_are_told_with_their_line),
+        cmocka_unit_test(numbers_drawn_are_read_and_written),
         cmocka_unit_test(marks_are_read_from_the_end),
         cmocka_unit_test(a_nul_byte_is_no_text),
         cmocka_unit_test(memory_may_run_out_anywhere),
