@@ -366,6 +366,7 @@ static void end(struct check_contract *check)
         buffer_fini(&check->blocks[i].drawing);
         law_table_fini(&check->blocks[i].table);
     }
+    check_contract_runs_fini(check);
     mem_free(check->types);
     mem_free(check->sagas);
     mem_free(check->blocks);
@@ -390,6 +391,10 @@ enum walk_verdict check_contract_verdict(const struct check_contract *check)
     for (uint32_t i = 0; i < check->block_count; i++) {
         fails |= check->blocks[i].verdict == WALK_FAILS;
         unknown |= check->blocks[i].verdict == WALK_UNKNOWN;
+    }
+    for (uint32_t i = 0; i < check->run_count; i++) {
+        fails |= check->runs[i].fails;
+        unknown |= check->runs[i].stopped;
     }
     return fails ? WALK_FAILS : unknown ? WALK_UNKNOWN : WALK_HOLDS;
 }
@@ -427,6 +432,8 @@ int check_contract(const struct check_contract_options *options)
         code = out_of_memory(&check);
     if (code == EXIT_DONE)
         code = walk_blocks(&check);
+    if (code == EXIT_DONE)
+        code = check_contract_runs(&check, is_late);
     if (code == EXIT_DONE)
         code = print(&check);
     end(&check);

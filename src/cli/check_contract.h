@@ -1,13 +1,15 @@
 /* check_contract.h - `kan check FILE.kan`: what holds of a contract.
  *
- * Three parts: each version of each type by itself (laws, pairs of steps), each
- * saga among others (whether its undos can be refused), and both on the blocks
- * that will run them (no acknowledged step lost or taken twice, all or
- * nothing), walked by models that embed the blocks' own rules. */
+ * Four parts: each version of each type by itself (laws, pairs of steps), each
+ * saga among others (whether its undos can be refused), both on the blocks that
+ * will run them (no acknowledged step lost or taken twice, all or nothing),
+ * walked by models that embed the blocks' own rules; and each type at random on
+ * the real block, in a simulated world. */
 
 #ifndef CLI_CHECK_CONTRACT_H
 #define CLI_CHECK_CONTRACT_H
 
+#include "check/entity/entity_runs.h"
 #include "check/walk/walk.h"
 #include "cli/target.h"
 #include "contract/law/law.h"
@@ -73,10 +75,21 @@ struct check_contract
     uint32_t saga_count;
     struct check_block *blocks;
     uint32_t block_count;
+    struct entity_runs *runs; /* one a type */
+    uint32_t run_count;
     bool stopped; /* time was up before all was looked at */
 };
 
 enum walk_verdict check_contract_verdict(const struct check_contract *check);
+
+/* check_contract_runs.c: run each type until late() says so; then what came of
+ * it, in words, or as the elements of an array. */
+int check_contract_runs(struct check_contract *check, bool (*late)(void *data));
+void check_contract_runs_fini(struct check_contract *check);
+void check_contract_runs_text(const struct check_contract *check,
+                              struct buffer *out);
+void check_contract_runs_json(const struct check_contract *check,
+                              struct buffer *out);
 
 void check_contract_text(const struct check_contract *check,
                          struct buffer *out);

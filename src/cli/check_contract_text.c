@@ -277,6 +277,7 @@ void check_contract_text(const struct check_contract *check, struct buffer *out)
         print_saga(check, i, out);
     for (uint32_t i = 0; i < check->block_count; i++)
         print_block(check, &check->blocks[i], out);
+    check_contract_runs_text(check, out);
 }
 
 /* --- for programs --------------------------------------------------------- */
@@ -429,5 +430,7 @@ void check_contract_json(const struct check_contract *check, struct buffer *out)
         buffer_append_text(out, i ? "," : "");
         json_block(check, &check->blocks[i], out);
     }
+    buffer_append_text(out, "],\"runs\":[");
+    check_contract_runs_json(check, out);
     buffer_append_text(out, "]}\n");
 }

@@ -66,6 +66,11 @@ class Check(Contract):
                           for block in found["blocks"]],
                          [("entity", "account", "holds"),
                           ("saga", "transfer", "holds")])
+        [real] = found["runs"]
+        self.assertEqual((real["name"], real["verdict"], real["runs"]),
+                         ("account", "holds", 100))
+        self.assertGreater(real["taken"], 500)
+        self.assertGreater(real["deaths"], 20)
 
     def test_the_bank_in_words(self):
         self.write("case.kan", BANK)
@@ -75,7 +80,8 @@ class Check(Contract):
                      "  stable: none",
                      "saga transfer: no undo, and no step behind the pivot",
                      "no acknowledged step is lost or taken twice",
-                     "all steps or none, each once"):
+                     "all steps or none, each once",
+                     "type account, run on the real block"):
             self.assertIn(line, text)
 
     def test_a_false_law_is_shown_by_both_runs(self):
