@@ -31,6 +31,8 @@ void host_due(struct actor_host *host, uint64_t due_ms)
 {
     uint64_t now_ms = env_wall_ms(host->env);
     uint64_t wait_ms = ACTOR_FAR_MS;
+    /* Nobody scans any more: what is due would wake again and again. */
+    bool ends = host->closing || host->broken;
 
     if (due_ms < host->due_ms)
         host->due_ms = due_ms;
@@ -38,7 +40,7 @@ void host_due(struct actor_host *host, uint64_t due_ms)
         host->due_again = due_ms;
     if (host->due_scanning)
         wait_ms = ACTOR_RECHECK_MS;
-    else if (host->due_ms != UINT64_MAX)
+    else if (host->due_ms != UINT64_MAX && !ends)
         wait_ms = host->due_ms > now_ms ? host->due_ms - now_ms : 0;
     if (host->due_ms != UINT64_MAX && wait_ms > WAKE_MAX_MS)
         wait_ms = WAKE_MAX_MS;

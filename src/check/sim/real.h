@@ -11,7 +11,9 @@
 #ifndef CHECK_SIM_REAL_H
 #define CHECK_SIM_REAL_H
 
+#include "base/list.h"
 #include "block/actor/actor.h"
+#include "block/actor/actor_core.h"
 #include "check/sim/simulator.h"
 #include "engine/engine.h"
 #include "engine/fault/fault.h"
@@ -68,7 +70,16 @@ struct real_actor
     struct path_id *past; /* all before it, oldest first */
     uint32_t past_count;
     uint32_t line; /* of the script, behind that of its last input */
+    void *died;    /* the state when the process last died, volatile fields too;
+                 * NULL where nobody asks */
+    uint32_t op;   /* what it last began as a client, for words */
+    int64_t argument;
 };
+
+static inline bool real_same_path(struct path_id a, struct path_id b)
+{
+    return a.low == b.low && a.high == b.high;
+}
 
 /* --- clients (real_client.c) ---------------------------------------------- */
 
@@ -172,6 +183,10 @@ struct real_run
     uint64_t goals; /* a bit for each RECOVERABLE property that held */
     struct real_client clients[REAL_CLIENTS_MAX];
     uint32_t client_count;
+
+    bool observed;    /* what clients saw is known, and judged */
+    uint32_t orders;  /* of it (space_observe()) */
+    struct list sent; /* struct real_sent, the oldest first; while observed */
     enum kan_err err; /* out of memory */
 };
 
@@ -225,6 +240,53 @@ actor_draw_cb real_draws_give;
  * numbers of. */
 void real_draws_took(struct real_run *run, struct real_actor *actor,
                      const struct actor_event *event);
+/* Nothing but faults could follow: all runs are to end in one state. */
+void real_watch_end(struct real_run *run);
+
+/* --- messages on their way (real_sent.c) ---------------------------------- */
+
+struct real_sent
+{
+    struct list link;
+    struct kan_ref from;
+    struct kan_ref to;
+    const struct kan_record *record;
+    void *bytes; /* canonical; NULL: it carries nothing */
+};
+
+/* bytes are copied. What is sent to a client is left out. */
+void real_sent_add(struct real_run *run, const struct kan_ref *from,
+                   const struct kan_ref *to, const struct kan_record *record,
+                   const void *bytes);
+void real_sent_remove(struct real_sent *sent);
+/* Remove what the event says was taken. false: it was not there. */
+bool real_sent_take(struct real_run *run, const struct actor_event *event);
+void real_sent_fini(struct real_run *run);
+
+/* --- what clients saw (real_history.c) ------------------------------------ */
+
+/* Where the model has a property of kind LINEARIZABLE. */
+KAN_MUST_USE enum kan_err real_judge_open(struct simulator *simulator,
+                                          struct buffer *why);
+void real_judge_close(struct simulator *simulator);
+
+void real_history_init(struct real_run *run);
+/* The actor's event, before it is played. */
+void real_history_took(struct real_run *run, const struct real_actor *actor,
+                       const struct actor_event *event);
+/* A turn of it was played, and ended as DONE, REFUSED or UNHANDLED. */
+void real_history_did(struct real_run *run, struct real_actor *actor,
+                      const struct turn_input *input,
+                      const struct turn_output *output);
+/* Nobody knows what the actor did: nothing is judged from here on. */
+void real_history_lose(struct real_run *run, const struct real_actor *actor);
+
+/* --- steps that nobody was told of (real_untold.c) ------------------------ */
+
+/* The engine has the actor on this path, of which what is known is the
+ * beginning. Its state is still the one that is known. */
+void real_untold(struct real_run *run, struct real_actor *actor,
+                 struct path_id path);
 
 /* What everybody did, as a note of the trace and a line of the scenario. */
 __attribute__((format(printf, 2, 3))) void real_note(struct real_run *run,

@@ -52,6 +52,8 @@ enum kan_err real_driver_new(struct simulator *simulator, struct buffer *why)
         err = check_type(simulator, module->actors[i], why);
     if (err == KAN_OK)
         err = real_cast_new(simulator, &simulator->cast, why);
+    if (err == KAN_OK)
+        err = real_judge_open(simulator, why);
     return err ? err : turn_new(&simulator->turn);
 }
 
@@ -59,6 +61,7 @@ void real_driver_free(struct simulator *simulator)
 {
     simulator->cast = real_cast_free(simulator->cast);
     simulator->turn = turn_free(simulator->turn);
+    real_judge_close(simulator);
 }
 
 /* --- faults --------------------------------------------------------------- */
@@ -372,8 +375,10 @@ static void demand_goals(struct real_run *run)
     if (run->result->verdict != SIMULATE_HOLDS || run->err)
         return;
     run->simulator->counts.probes[SIMULATE_PROBE_ENDED] += ended;
-    if (ended)
+    if (ended) {
         real_watch_judge(run, true);
+        real_watch_end(run);
+    }
     if (wanted && (run->goals & wanted) == wanted)
         run->simulator->counts.probes[SIMULATE_PROBE_GOAL]++;
     for (uint32_t i = 0; model && i < model->property_count; i++) {
@@ -506,6 +511,8 @@ static enum kan_err open_world(struct real_run *run)
     }
     if (err == KAN_OK)
         real_watch_init(run);
+    if (err == KAN_OK)
+        real_history_init(run);
     return err;
 }
 
@@ -519,6 +526,7 @@ static void close_world(struct real_run *run)
         sim_world_free(run->world);
     }
     real_watch_fini(run);
+    real_sent_fini(run);
     mem_free(run->left);
 }
 

@@ -61,6 +61,7 @@ void real_watch_fini(struct real_run *run)
     for (uint32_t i = 0; i < run->actor_count; i++) {
         mem_free(run->actors[i].state);
         mem_free(run->actors[i].past);
+        mem_free(run->actors[i].died);
     }
 }
 
@@ -154,6 +155,35 @@ void real_watch_judge(struct real_run *run, bool ended)
     }
 }
 
+/* A time is how long something took, which differs from run to run: what counts
+ * is whether it is set. */
+static enum kan_err hash_actor(const struct real_actor *actor, uint64_t seed,
+                               struct path_id *sum)
+{
+    const struct kan_record *record = actor->type->state;
+    void *state = mem_copy(actor->state, record->size);
+
+    if (!state)
+        return KAN_NOMEM;
+    record_shift_times(record, state, -(INT64_MAX / 2), 0);
+    *sum = path_id_add(*sum, path_hash(kan_slice(state, record->size), seed));
+    mem_free(state);
+    return KAN_OK;
+}
+
+void real_watch_end(struct real_run *run)
+{
+    struct simulator *simulator = run->simulator;
+    struct path_id end = {0, 0};
+
+    if (!simulator_property(simulator, KAN_CONVERGES))
+        return;
+    for (uint32_t i = 0; run->err == KAN_OK && i < simulator->cast->count; i++)
+        run->err = hash_actor(&run->actors[i], i + 1u, &end);
+    if (real_going(run))
+        run_ends(simulator, run->result, end);
+}
+
 /* --- playing again -------------------------------------------------------- */
 
 struct draws
@@ -219,8 +249,11 @@ static void play(struct real_run *run, struct real_actor *actor,
         input.timer++;
     if (kind == TURN_TIMER)
         actor->timers &= ~(UINT64_C(1) << input.timer);
-    take_output(run, actor, event,
-                turn_run(simulator->turn, &input, actor->state));
+    const struct turn_output *output =
+        turn_run(simulator->turn, &input, actor->state);
+    take_output(run, actor, event, output);
+    if (real_going(run))
+        real_history_did(run, actor, &input, output);
 }
 
 /* The first step of an actor comes before its first input. */
@@ -259,11 +292,6 @@ static void play_event(struct real_run *run, struct real_actor *actor,
 
 /* --- paths ---------------------------------------------------------------- */
 
-static bool same_id(struct path_id a, struct path_id b)
-{
-    return a.low == b.low && a.high == b.high;
-}
-
 static void move_path(struct real_run *run, struct real_actor *actor,
                       struct path_id after)
 {
@@ -280,8 +308,9 @@ static void move_path(struct real_run *run, struct real_actor *actor,
         actor->past = past;
     }
     actor->past[actor->past_count++] = actor->now;
-    run->result->path = path_id_replace(run->result->path, actor->now,
-                                        !same_id(actor->now, blank), after);
+    run->result->path =
+        path_id_replace(run->result->path, actor->now,
+                        !real_same_path(actor->now, blank), after);
     actor->now = after;
 }
 
@@ -354,6 +383,7 @@ static void take_event(struct real_run *run, const struct actor_event *event)
     if (event->record)
         bytes = kan_slice(event->message, event->record->size);
     real_draws_took(run, actor, event);
+    real_history_took(run, actor, event);
     play_event(run, actor, event);
     move_path(run, actor,
               path_id_step(actor->now, event->input, event->name, &event->from,
@@ -382,11 +412,27 @@ void real_watch_event(void *data, const struct actor_event *event)
 
 /* --- after a death -------------------------------------------------------- */
 
+static void keep_died(struct real_run *run, struct real_actor *actor)
+{
+    size_t size = actor->type->state->size;
+
+    if (!actor->died)
+        actor->died = mem_zalloc(size + 1u);
+    if (actor->died)
+        memcpy(actor->died, actor->state, size);
+    else
+        run->err = KAN_NOMEM;
+}
+
 /* Volatile fields are gone; all else is what was told, or more. */
 void real_watch_reload(struct real_run *run)
 {
-    for (uint32_t i = 0; i < run->actor_count; i++)
-        record_drop_volatile(run->actors[i].type->state, run->actors[i].state);
+    for (uint32_t i = 0; i < run->actor_count; i++) {
+        struct real_actor *actor = &run->actors[i];
+        if (run->observed)
+            keep_died(run, actor);
+        record_drop_volatile(actor->type->state, actor->state);
+    }
     real_watch_judge(run, false);
 }
 
@@ -394,10 +440,10 @@ void real_watch_found(struct real_run *run, struct real_actor *actor,
                       const struct path_id *path, const void *state,
                       uint64_t timers, bool started)
 {
-    if (same_id(*path, actor->now))
+    if (real_same_path(*path, actor->now))
         return;
     for (uint32_t i = 0; i < actor->past_count; i++) {
-        if (!same_id(*path, actor->past[i]))
+        if (!real_same_path(*path, actor->past[i]))
             continue;
         run_fails(run->result, "durable",
                   "%s has lost the last %u of the steps that were "
@@ -407,6 +453,7 @@ void real_watch_found(struct real_run *run, struct real_actor *actor,
     }
     /* A commit that succeeded as the process died: nobody was told. */
     real_note(run, "# %s had done more than was told", actor->ref.text);
+    real_untold(run, actor, *path);
     memcpy(actor->state, state, actor->type->state->size);
     actor->timers = timers;
     actor->started = started;

@@ -16,12 +16,10 @@
 #include "base/record.h"
 #include "block/actor/actor.h"
 #include "check/draw/run.h"
-#include "check/sim/simulate.h"
+#include "check/sim/simulate_case.h"
 #include "engine/memory/memory.h"
 #include "env/uv/uv.h"
 #include "models/models.h"
-
-#define assert_ok(call) assert_int_equal((call), KAN_OK)
 
 /* --- actors --------------------------------------------------------------- */
 
@@ -172,134 +170,48 @@ LEDGER_MODULE(chance, &chance_model, chance_type);
 LEDGER_MODULE(claim, &claim_model, claim_type);
 LEDGER_MODULE(plain, NULL, right_type);
 
-static const struct kan_module *model_named(const char *name)
-{
-    const struct kan_module *module;
-
-    for (uint32_t i = 0; (module = models_at(i)) != NULL; i++) {
-        if (strcmp(module->model->name, name) == 0)
-            return module;
-    }
-    fail_msg("there is no model %s", name);
-    return NULL;
-}
-
-/* --- doing ---------------------------------------------------------------- */
-
-static struct simulator *simulator_of(const struct kan_module *module,
-                                      const int64_t *parameters)
-{
-    const struct simulate_options options = {
-        .module = module, .parameters = parameters, .requests = 8};
-    struct simulator *simulator;
-    struct buffer why = BUFFER_INIT;
-    enum kan_err err = simulator_new(&options, &simulator, &why);
-
-    if (err)
-        fail_msg("%s", buffer_text(&why));
-    buffer_fini(&why);
-    return simulator;
-}
-
-static void campaign_of(struct simulator *simulator, uint64_t seeds,
-                        struct campaign *campaign)
-{
-    const struct campaign_options options = {
-        .simulator = simulator, .seed = 1, .seeds = seeds};
-    struct buffer why = BUFFER_INIT;
-
-    assert_ok(campaign_run(&options, campaign, &why));
-    buffer_fini(&why);
-}
-
-static void assert_same_path(struct path_id a, struct path_id b)
-{
-    assert_memory_equal(&a, &b, sizeof a);
-}
-
 /* --- bugs that are found -------------------------------------------------- */
-
-/* The bug is found, its run is short, and its tape runs again as it did. */
-static void finds(const struct kan_module *module, const int64_t *parameters,
-                  const char *property, uint64_t seeds, size_t choices_max)
-{
-    struct simulator *simulator = simulator_of(module, parameters);
-    struct campaign campaign;
-    struct simulate_run again;
-    struct buffer text = BUFFER_INIT;
-    struct tape tape;
-
-    campaign_of(simulator, seeds, &campaign);
-    assert_int_equal(campaign.verdict, SIMULATE_FAILS);
-    assert_string_equal(campaign.run.property, property);
-    assert_true(campaign.choice_count <= choices_max);
-    assert_true(campaign.choice_count <= campaign.choices_before);
-    simulate_tape_save(campaign.choices, campaign.choice_count, &text);
-    assert_ok(simulate_tape_load(buffer_slice(&text), &tape));
-    assert_ok(simulator_run(simulator, &tape, NULL, &again));
-    assert_int_equal(again.verdict, SIMULATE_FAILS);
-    assert_string_equal(again.property, property);
-    assert_same_path(again.path, campaign.run.path);
-    assert_memory_equal(&again.trace, &campaign.run.trace, sizeof again.trace);
-    tape_fini(&tape);
-    buffer_fini(&text);
-    campaign_fini(&campaign);
-    simulator_free(simulator);
-}
 
 static void what_is_not_kept_is_found(void **state)
 {
     (void)state;
-    finds(&forgetful, NULL, "shows-all", 100, 60);
+    simulate_case_finds(&forgetful, NULL, "shows-all", 100, 60);
 }
 
 static void what_chance_breaks_is_found(void **state)
 {
     (void)state;
-    finds(&chance, NULL, "shows-all", 100, 60);
+    simulate_case_finds(&chance, NULL, "shows-all", 100, 60);
 }
 
 static void a_broken_claim_is_found(void **state)
 {
     (void)state;
-    finds(&claim, NULL, "handler", 20, 60);
+    simulate_case_finds(&claim, NULL, "handler", 20, 60);
 }
 
 static void a_lock_without_end_is_found(void **state)
 {
     (void)state;
-    finds(model_named("lock-setnx"), NULL, "everybody-is-served", 200, 8);
+    simulate_case_finds(simulate_case_model("lock-setnx"), NULL,
+                        "everybody-is-served", 200, 8);
 }
 
 static void a_payment_made_twice_is_found(void **state)
 {
     (void)state;
-    finds(model_named("retry"), NULL, "paid-once", 200, 8);
+    simulate_case_finds(simulate_case_model("retry"), NULL, "paid-once", 200,
+                        8);
 }
 
 static void a_write_that_nobody_hears_of_is_found(void **state)
 {
     (void)state;
-    finds(model_named("dual-write"), NULL, "in-the-end-they-agree", 200, 60);
+    simulate_case_finds(simulate_case_model("dual-write"), NULL,
+                        "in-the-end-they-agree", 200, 60);
 }
 
 /* --- what is right -------------------------------------------------------- */
-
-static void holds(const struct kan_module *module, const int64_t *parameters,
-                  uint64_t seeds)
-{
-    struct simulator *simulator = simulator_of(module, parameters);
-    struct campaign campaign;
-
-    campaign_of(simulator, seeds, &campaign);
-    if (campaign.verdict != SIMULATE_HOLDS)
-        fail_msg("%s: %s", campaign.run.property, campaign.run.why);
-    assert_int_equal(campaign.seeds, seeds);
-    assert_true(campaign.paths > 1);
-    assert_true(simulator_counts(simulator)->events > seeds);
-    campaign_fini(&campaign);
-    simulator_free(simulator);
-}
 
 static void what_is_right_holds(void **state)
 {
@@ -307,23 +219,23 @@ static void what_is_right_holds(void **state)
     int64_t live = mem_live();
 
     (void)state;
-    holds(&right, NULL, 60);
-    holds(&plain, NULL, 60);
-    holds(model_named("dual-write"), fixed, 40);
-    holds(model_named("lock-setnx"), fixed, 200);
-    holds(model_named("retry"), fixed, 200);
+    simulate_case_holds(&right, NULL, 60);
+    simulate_case_holds(&plain, NULL, 60);
+    simulate_case_holds(simulate_case_model("dual-write"), fixed, 40);
+    simulate_case_holds(simulate_case_model("lock-setnx"), fixed, 200);
+    simulate_case_holds(simulate_case_model("retry"), fixed, 200);
     assert_int_equal(mem_live(), live);
 }
 
 /* Seeds that never come to the rare places prove nothing about them. */
 static void rare_places_are_reached(void **state)
 {
-    struct simulator *simulator = simulator_of(&plain, NULL);
+    struct simulator *simulator = simulate_case_new(&plain, NULL);
     struct campaign campaign;
     const struct simulate_counts *counts = simulator_counts(simulator);
 
     (void)state;
-    campaign_of(simulator, 300, &campaign);
+    simulate_case_campaign(simulator, 300, &campaign);
     assert_int_equal(campaign.verdict, SIMULATE_HOLDS);
     for (uint32_t i = 0; i < SIMULATE_PROBES; i++) {
         if (simulator_expects(simulator, i) && counts->probes[i] == 0)
@@ -344,12 +256,13 @@ static void rare_places_are_reached(void **state)
 static void equal_tapes_give_equal_runs(void **state)
 {
     const struct kan_module *const modules[] = {
-        &plain, &right, model_named("paxos"), model_named("lock-failover")};
+        &plain, &right, simulate_case_model("paxos"),
+        simulate_case_model("lock-failover")};
     struct buffer why = BUFFER_INIT;
 
     (void)state;
     for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
-        struct simulator *simulator = simulator_of(modules[i], NULL);
+        struct simulator *simulator = simulate_case_new(modules[i], NULL);
         for (uint64_t seed = 1; seed <= 12; seed++) {
             if (simulator_compare(simulator, seed, &why))
                 fail_msg("%s", buffer_text(&why));
@@ -372,19 +285,19 @@ static void run_seed(struct simulator *simulator, uint64_t seed,
 /* What was run before leaves no trace in a run. */
 static void a_seed_stands_alone(void **state)
 {
-    const struct kan_module *modules[] = {&plain, model_named("paxos"),
-                                          model_named("two-phase"),
-                                          model_named("lock-delete")};
+    const struct kan_module *modules[] = {&plain, simulate_case_model("paxos"),
+                                          simulate_case_model("two-phase"),
+                                          simulate_case_model("lock-delete")};
 
     (void)state;
     for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
-        struct simulator *late = simulator_of(modules[i], NULL);
+        struct simulator *late = simulate_case_new(modules[i], NULL);
         for (uint64_t seed = 20; seed > 0; seed--) {
-            struct simulator *alone = simulator_of(modules[i], NULL);
+            struct simulator *alone = simulate_case_new(modules[i], NULL);
             struct simulate_run runs[2];
             run_seed(late, seed, &runs[0]);
             run_seed(alone, seed, &runs[1]);
-            assert_same_path(runs[0].path, runs[1].path);
+            simulate_case_same_path(runs[0].path, runs[1].path);
             assert_memory_equal(&runs[0].trace, &runs[1].trace,
                                 sizeof runs[0].trace);
             simulator_free(alone);
@@ -513,7 +426,7 @@ static const char recorded[] =
 
 static void one_run_has_one_path(void **state)
 {
-    struct simulator *simulator = simulator_of(&plain, NULL);
+    struct simulator *simulator = simulate_case_new(&plain, NULL);
     struct simulate_run run;
     struct simulate_log log;
     struct buffer why = BUFFER_INIT;
@@ -532,8 +445,8 @@ static void one_run_has_one_path(void **state)
     buffer_append(&text, buffer_slice(&log.lines));
     assert_ok(scenario_read(buffer_slice(&text), "log", &scenario, &why));
     assert_int_equal(scenario.event_count, script.event_count);
-    assert_same_path(run.path, path_checked(&scenario));
-    assert_same_path(run.path, path_live(&scenario));
+    simulate_case_same_path(run.path, path_checked(&scenario));
+    simulate_case_same_path(run.path, path_live(&scenario));
     /* Another run has another path. */
     script.event_count -= 2;
     simulate_log_fini(&log);
@@ -558,7 +471,7 @@ static void what_cannot_be_replayed_is_told(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        struct simulator *simulator = simulator_of(&plain, NULL);
+        struct simulator *simulator = simulate_case_new(&plain, NULL);
         struct simulate_run run;
         struct scenario script;
         assert_ok(scenario_read(kan_text(wrong[i]), "wrong", &script, &why));
@@ -603,7 +516,8 @@ static void a_tape_goes_through_a_scenario(void **state)
 
 static void a_walk_without_memory_says_so(void **state)
 {
-    struct simulator *simulator = simulator_of(model_named("retry"), NULL);
+    struct simulator *simulator =
+        simulate_case_new(simulate_case_model("retry"), NULL);
     int64_t live = mem_live();
     enum kan_err err = KAN_NOMEM;
 

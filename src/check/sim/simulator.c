@@ -245,6 +245,70 @@ uint32_t draw_rate(struct tape *tape)
         tape, RATES, chance % 2 ? 0 : 1 + (chance >> 1) % (RATES - 1))];
 }
 
+static enum kan_err driver_run(struct simulator *simulator, struct tape *tape,
+                               struct simulate_log *log,
+                               struct simulate_run *run)
+{
+    return simulator->driver == SIMULATE_WALK
+               ? walk_driver_run(simulator, tape, log, run)
+               : real_driver_run(simulator, tape, NULL, log, run);
+}
+
+/* --- one end for all runs ------------------------------------------------- */
+
+const struct kan_model_property *simulator_property(
+    const struct simulator *simulator, enum kan_property_kind kind)
+{
+    const struct kan_model *model = simulator->model;
+
+    for (uint32_t i = 0; model && i < model->property_count; i++) {
+        if (model->properties[i].kind == kind)
+            return &model->properties[i];
+    }
+    return NULL;
+}
+
+/* All runs are held against one that depends on nothing but the model: so a
+ * tape fails in the same way whatever was run before it. It is the mildest
+ * there is, without faults, and counts nowhere. */
+static enum kan_err find_end(struct simulator *simulator)
+{
+    struct simulate_counts counts = simulator->counts;
+    struct simulate_run run = {.verdict = SIMULATE_HOLDS};
+    struct tape zeros = {.source = TAPE_ZERO};
+    enum kan_err err;
+
+    if (simulator->end_sought || !simulator_property(simulator, KAN_CONVERGES))
+        return KAN_OK;
+    err = driver_run(simulator, &zeros, NULL, &run);
+    if (err == KAN_OK && zeros.failed)
+        err = KAN_NOMEM;
+    tape_fini(&zeros);
+    simulator->counts = counts;
+    simulator->end_sought = err == KAN_OK;
+    return err;
+}
+
+void run_ends(struct simulator *simulator, struct simulate_run *run,
+              struct path_id end)
+{
+    const struct kan_model_property *property =
+        simulator_property(simulator, KAN_CONVERGES);
+
+    if (!property)
+        return;
+    if (!simulator->end_sought) {
+        simulator->end = end;
+        simulator->end_known = true;
+    } else if (simulator->end_known &&
+               memcmp(&end, &simulator->end, sizeof end) != 0) {
+        run_fails(run, property->name,
+                  "this run ends in another state than the one without faults");
+    }
+}
+
+/* --- a run ---------------------------------------------------------------- */
+
 enum kan_err simulator_run(struct simulator *simulator, struct tape *tape,
                            struct simulate_log *log,
                            struct simulate_run *ret_run)
@@ -253,9 +317,9 @@ enum kan_err simulator_run(struct simulator *simulator, struct tape *tape,
     enum kan_err err;
 
     check_magic(simulator, SIMULATOR_MAGIC);
-    err = simulator->driver == SIMULATE_WALK
-              ? walk_driver_run(simulator, tape, log, &run)
-              : real_driver_run(simulator, tape, NULL, log, &run);
+    err = find_end(simulator);
+    if (err == KAN_OK)
+        err = driver_run(simulator, tape, log, &run);
     simulator->counts.events += run.events;
     if (err == KAN_OK && tape->failed)
         err = KAN_NOMEM;

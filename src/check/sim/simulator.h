@@ -37,13 +37,29 @@ struct simulator
     struct space_state *next;
     struct space_step *steps;
     struct ranked *ranked;
-    bool converged; /* a run has ended, in the state of this hash */
-    struct path_id end;
 
     /* REAL */
     struct turn *turn;
     struct real_cast *cast;
+    struct space *judge; /* of what clients saw; NULL: nothing judges it */
+    struct space_walker *judge_walker;
+    uint64_t untold_found;   /* steps that died untold, and are known */
+    uint64_t histories_lost; /* runs in which it is not judged to the end */
+
+    /* CONVERGES: where the run of a tape of zeros ends. */
+    bool end_sought;
+    bool end_known;
+    struct path_id end;
 };
+
+/* The first property of that kind, or NULL. */
+const struct kan_model_property *simulator_property(
+    const struct simulator *simulator, enum kan_property_kind kind);
+
+/* The run has come to where nothing but faults could follow: end is a hash of
+ * what every actor is then. */
+void run_ends(struct simulator *simulator, struct simulate_run *run,
+              struct path_id end);
 
 /* The verdict is given once: the first failure stays. */
 __attribute__((format(printf, 3, 4))) void run_fails(struct simulate_run *run,

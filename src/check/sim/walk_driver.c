@@ -345,15 +345,6 @@ static void judge(struct walk_driver *driver, bool ended)
     judge_with(driver, driver->simulator->walker, ended);
 }
 
-static const char *linearizable_name(const struct space *space)
-{
-    for (uint32_t i = 0; i < space_property_count(space); i++) {
-        if (space_property(space, i)->kind == KAN_LINEARIZABLE)
-            return space_property(space, i)->name;
-    }
-    return "linearizable";
-}
-
 static enum kan_err take_step(struct walk_driver *driver,
                               const struct space_step *step)
 {
@@ -378,7 +369,7 @@ static enum kan_err take_step(struct walk_driver *driver,
     simulator->state = simulator->next;
     simulator->next = left;
     if (step->flags & SPACE_UNORDERABLE)
-        run_fails(run, linearizable_name(simulator->space),
+        run_fails(run, simulator_property(simulator, KAN_LINEARIZABLE)->name,
                   "what clients saw fits no order");
     judge(driver, false);
     return KAN_OK;
@@ -435,24 +426,11 @@ static uint64_t wanted_goals(const struct space *space)
 static void judge_end(struct walk_driver *driver)
 {
     struct simulator *simulator = driver->simulator;
-    struct path_id end;
 
     simulator->counts.probes[SIMULATE_PROBE_ENDED]++;
     judge(driver, true);
-    for (uint32_t i = 0; i < space_property_count(simulator->space); i++) {
-        const struct kan_model_property *property =
-            space_property(simulator->space, i);
-        if (property->kind != KAN_CONVERGES)
-            continue;
-        end = space_actors_hash(simulator->walker, simulator->state);
-        if (!simulator->converged) {
-            simulator->converged = true;
-            simulator->end = end;
-        } else if (memcmp(&end, &simulator->end, sizeof end) != 0) {
-            run_fails(driver->run, property->name,
-                      "this run and an earlier one end in different states");
-        }
-    }
+    run_ends(simulator, driver->run,
+             space_actors_hash(simulator->walker, simulator->state));
 }
 
 /* What came after the faults ended says nothing more. */
@@ -629,7 +607,7 @@ static bool on_follow(void *data, struct space_walker *walker,
     if (step->flags & SPACE_BROKEN)
         run_fails(run, "handler", "%s", space_why(walker, step));
     else if (step->flags & SPACE_UNORDERABLE)
-        run_fails(run, linearizable_name(simulator->space),
+        run_fails(run, simulator_property(simulator, KAN_LINEARIZABLE)->name,
                   "what clients saw fits no order");
     return true;
 }

@@ -556,8 +556,8 @@ struct frontier_event
 };
 enum
 {
-    FRONTIER_EMPTY = 0, /* no way is left */
-    FRONTIER_FIRST = 1
+    FRONTIER_EMPTY = SPACE_ORDERS_NONE, /* no way is left */
+    FRONTIER_FIRST = SPACE_ORDERS_FIRST
 };
 KAN_MUST_USE enum kan_err frontier_first(struct space *space);
 /* Not for an actor that invokes twice, or completes what it did not invoke:

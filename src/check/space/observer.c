@@ -3,6 +3,7 @@
  * it: for each client its operations, and with each how many operations of
  * every other had ended when it began. */
 
+#include "base/assert.h"
 #include "check/space/inside.h"
 
 /* What one client did: this, and bytes of its operations. An operation is its
@@ -163,6 +164,18 @@ static bool misused(const struct space *space, uint32_t frontier,
                (bool)event->complete;
 }
 
+static struct frontier_event note_event(uint8_t actor,
+                                        const struct turn_note *note)
+{
+    bool complete = note->kind == TURN_COMPLETE;
+    struct frontier_event event = {.actor = actor,
+                                   .complete = complete,
+                                   .op = complete ? 0 : note->op,
+                                   .value = note->value};
+
+    return event;
+}
+
 static enum kan_err take_notes(struct space_walker *walker, uint32_t history,
                                uint8_t actor, const struct outcome *outcome,
                                uint32_t *ret_history)
@@ -177,12 +190,8 @@ static enum kan_err take_notes(struct space_walker *walker, uint32_t history,
     if (space->model.compat == KAN_COMPAT_ACTOR)
         buffer_append(seen, kan_slice(item->bytes, item->size));
     for (uint32_t i = 0; i < outcome->note_count; i++) {
-        const struct turn_note *note = &walker->notes[outcome->notes + i];
-        struct frontier_event event = {
-            .actor = actor,
-            .complete = note->kind == TURN_COMPLETE,
-            .op = note->kind == TURN_COMPLETE ? 0 : note->op,
-            .value = note->value};
+        struct frontier_event event =
+            note_event(actor, &walker->notes[outcome->notes + i]);
         enum kan_err err;
         if (misused(space, frontier, &event)) {
             *ret_history = HISTORY_WRONG;
@@ -214,4 +223,24 @@ enum kan_err history_next(struct space_walker *walker, uint32_t history,
     if (err != KAN_OK)
         return err;
     return kept_memo_set(&walker->history_memo, key, *ret_history);
+}
+
+enum kan_err space_observe(struct space_walker *walker, uint32_t actor,
+                           const struct turn_note *notes, uint32_t count,
+                           uint32_t *orders)
+{
+    uint32_t frontier = *orders;
+
+    kan_assert(walker->space->spec && actor < KAN_INSTANCES_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        struct frontier_event event = note_event((uint8_t)actor, &notes[i]);
+        enum kan_err err;
+        if (misused(walker->space, frontier, &event))
+            return KAN_CONFLICT;
+        err = frontier_next(walker, frontier, &event, &frontier);
+        if (err != KAN_OK)
+            return err;
+    }
+    *orders = frontier;
+    return KAN_OK;
 }

@@ -192,6 +192,26 @@ struct path_id space_actors_hash(struct space_walker *walker,
 bool space_orderable(struct space_walker *walker,
                      const struct space_state *state);
 
+/* --- what clients saw, in runs made elsewhere ----------------------------- */
+
+struct turn_note;
+
+/* In which orders all operations so far may have taken effect, by number. */
+enum
+{
+    SPACE_ORDERS_NONE = 0, /* no order fits the specification and time */
+    SPACE_ORDERS_FIRST = 1 /* nothing was done yet */
+};
+
+/* Go from *orders to those that are left when a step of the actor (below
+ * KAN_INSTANCES_MAX) notes these operations begun and ended, one step after the
+ * other. The model has a property of kind LINEARIZABLE. KAN_CONFLICT: it has an
+ * operation open and begins one, or has none and ends it. KAN_NOMEM. */
+KAN_MUST_USE enum kan_err space_observe(struct space_walker *walker,
+                                        uint32_t actor,
+                                        const struct turn_note *notes,
+                                        uint32_t count, uint32_t *orders);
+
 /* --- for reports ---------------------------------------------------------- */
 
 uint32_t space_actor_count(const struct space *space);
