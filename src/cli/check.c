@@ -384,8 +384,59 @@ static bool is_contract(const char *name)
     return size > 4 && strcmp(name + size - 4, ".kan") == 0;
 }
 
+/* The first flag given that means nothing for a contract, or NULL. */
+static const char *flag_unused(const struct check *check)
+{
+    const struct
+    {
+        const char *name;
+        bool given;
+    } flags[] = {
+        {"set", check->settings.count > 0},
+        {"threads", check->threads != NULL},
+        {"clients", check->clients != NULL},
+        {"requests", check->requests != NULL},
+        {"replay", check->replay != NULL},
+        {"save", check->save != NULL},
+        {"svg", check->svg != NULL},
+        {"picture", check->picture.file != NULL},
+        {"actors", check->picture.actors != NULL},
+        {"no-reduction", check->no_reduction},
+        {"breadth-first", check->breadth_first},
+        {"no-shortest", check->no_shortest},
+        {"once", check->once},
+        {"count", check->count},
+        {"list", check->list},
+    };
+
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        if (flags[i].given)
+            return flags[i].name;
+    }
+    return NULL;
+}
+
+/* Faults that the models of the blocks do not have. */
+static int refuse_faults(const struct check *check)
+{
+    struct target target = {0};
+    int code = EXIT_DONE;
+
+    if (check->faults)
+        code = target_set_faults("check", &target, check->faults);
+    if (code == EXIT_DONE && (target.faults.doubled || target.faults.liar))
+        code = command_refuse(
+            "check",
+            "a contract is not checked with %s: an engine carries out what it "
+            "is told once, and tells no lies; expected crash, lost, partition "
+            "or clock, or none",
+            target.faults.doubled ? "doubled" : "liar");
+    return code;
+}
+
 static int run_contract(struct check *check, const char *name)
 {
+    const char *unused = flag_unused(check);
     const struct check_contract_options options = {
         .file = name,
         .faults = check->faults,
@@ -397,13 +448,34 @@ static int run_contract(struct check *check, const char *name)
         .colour = isatty(STDOUT_FILENO) == 1,
     };
 
-    if (check->replay || check->save || check->svg || check->picture.file ||
-        check->settings.count > 0)
+    if (unused)
         return command_refuse("check",
-                              "a contract is checked without "
-                              "--set, --replay, --save, --svg and "
-                              "--picture");
-    return check_contract(&options);
+                              "a contract is checked without --%s; what can "
+                              "be given is --depth, --time, --memory, "
+                              "--faults, -o or --syntax",
+                              unused);
+    int code = refuse_faults(check);
+    return code == EXIT_DONE ? check_contract(&options) : code;
+}
+
+static int run_syntax(const struct check *check, const char *const *files,
+                      int count)
+{
+    const char *unused = flag_unused(check);
+
+    if (!unused)
+        unused = check->faults                        ? "faults"
+                 : check->depth                       ? "depth"
+                 : check->memory                      ? "memory"
+                 : check->time                        ? "time"
+                 : strcmp(check->output, "text") != 0 ? "output"
+                                                      : NULL;
+    if (unused)
+        return command_refuse(
+            "check", "--syntax parses files alone, without --%s", unused);
+    if (count == 0)
+        return command_refuse("check", "--syntax of what? FILE.kan ...");
+    return check_contract_syntax(files, count);
 }
 
 static int run_check(struct check *check, const char *name)
@@ -468,10 +540,8 @@ static int run(int argc, const char *const *argv)
                                  sizeof flags / sizeof flags[0], names,
                                  FILES_MAX, &count);
 
-    if (code == EXIT_DONE && check.syntax && count == 0)
-        code = command_refuse("check", "--syntax of what? FILE.kan ...");
-    else if (code == EXIT_DONE && check.syntax)
-        code = check_contract_syntax(names, count);
+    if (code == EXIT_DONE && check.syntax)
+        code = run_syntax(&check, names, count);
     else if (code == EXIT_DONE && count > 1)
         code = command_refuse("check", "unexpected '%s'", names[1]);
     else if (code == EXIT_DONE)
@@ -519,8 +589,10 @@ const struct command command_check = {
         "saga block are walked with states and steps of the contract, several "
         "clients, crashes and lost answers: no acknowledged step is lost or "
         "taken twice, all of a saga or nothing. --depth, --time, --memory, "
-        "--faults and -o json mean what they say. --syntax parses and checks "
-        "texts alone, and is quiet when they are fine.\n\n"
+        "--faults (crash, lost, partition and clock, or none: beside the "
+        "answer that is always lost) and -o json mean what they say; other "
+        "flags are refused. --syntax parses and checks texts alone, and is "
+        "quiet when they are fine.\n\n"
         "Sleep sets keep every state, so they are used for properties of "
         "states and of what clients saw. They leave out edges: a property that "
         "says what can always be recovered is walked without them, and so is "

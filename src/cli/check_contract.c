@@ -78,6 +78,11 @@ static int check_syntax(const char *file)
         return code;
     enum kan_err err =
         source_init(&source, kan_text(file), buffer_slice(&text));
+    if (err == KAN_FULL) {
+        buffer_fini(&text);
+        return command_refuse("check", "%s: it is larger than %d MiB", file,
+                              SOURCE_BYTES_MAX >> 20);
+    }
     if (err == KAN_OK)
         err = tree_parse(&tree, &source);
     if (err == KAN_OK)

@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "block/actor/actor.h"
+#include "block/entity/entity.h"
 #include "block/lock/fence.h"
 #include "block/lock/lock.h"
+#include "block/saga/saga.h"
 #include "block/state/state.h"
+#include "block/view/view.h"
 #include "cli/command.h"
 #include "engine/memory/memory.h"
 #include "engine/sqlite/sqlite.h"
@@ -23,10 +26,9 @@ static const struct named engines[] = {
 };
 
 static const struct named blocks[] = {
-    {"state", &state_needs},
-    {"lock", &lock_needs},
-    {"fence", &fence_needs},
-    {"actor", &actor_needs},
+    {"state", &state_needs}, {"lock", &lock_needs},     {"fence", &fence_needs},
+    {"actor", &actor_needs}, {"entity", &entity_needs}, {"view", &view_needs},
+    {"saga", &saga_needs},
 };
 
 enum

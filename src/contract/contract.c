@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "contract/program/differ.h"
 #include "contract/program/upgrade.h"
 
 _Static_assert((int)CONTRACT_ENTITY_ID_MAX <= (int)TREE_TEXT_MAX,
@@ -219,6 +220,22 @@ static enum kan_err contract_fill(struct contract *contract,
     return err;
 }
 
+/* What no line of the text is to blame for. */
+static void print_too_large(struct kan_slice name, struct kan_slice text,
+                            struct buffer *faults)
+{
+    if (text.size > SOURCE_BYTES_MAX)
+        buffer_print(faults,
+                     "%.*s: the contract is larger than %d MiB; make several "
+                     "services of it\n",
+                     SLICE_ARG(name), SOURCE_BYTES_MAX >> 20);
+    else
+        buffer_print(faults,
+                     "%.*s: the contract is too large; leave some of its types "
+                     "out\n",
+                     SLICE_ARG(name));
+}
+
 enum kan_err contract_load(struct kan_slice name, struct kan_slice text,
                            struct contract **ret_contract,
                            struct buffer *faults)
@@ -239,8 +256,7 @@ enum kan_err contract_load(struct kan_slice name, struct kan_slice text,
     if (err != KAN_NOMEM) {
         err = KAN_INVALID;
         if (faults && contract->source.fault_count == 0)
-            buffer_print(faults, "%.*s: the contract is too large\n",
-                         SLICE_ARG(name));
+            print_too_large(name, text, faults);
         else if (faults)
             source_print(&contract->source, faults);
     }
@@ -386,6 +402,29 @@ struct program_hash contract_upgrade_hash(const struct contract *contract,
     const struct program_hash none = {{0}};
 
     return version && version->has_next ? version->next : none;
+}
+
+static struct program_told version_told(const struct contract *contract,
+                                        struct kan_slice type, uint32_t version)
+{
+    int32_t number = contract_type_find(contract, type);
+    struct program_told told = {
+        .entity = tree_entity(&contract->tree, type, version)};
+
+    if (told.entity)
+        told.program = contract_program(contract, (uint32_t)number, version);
+    return told;
+}
+
+void contract_differ(const struct contract *contract,
+                     const struct contract *older, struct kan_slice type,
+                     uint32_t version, struct buffer *out)
+{
+    struct program_told was = version_told(older, type, version);
+    struct program_told is = version_told(contract, type, version);
+
+    if (was.program && is.program)
+        program_differ(&was, &is, out);
 }
 
 /* --- sagas ---------------------------------------------------------------- */

@@ -74,6 +74,13 @@ KAN_MUST_USE enum kan_err contract_down(const struct contract *contract,
 struct program_hash contract_upgrade_hash(const struct contract *contract,
                                           uint32_t type, uint32_t from);
 
+/* Append what is other in a version here than it is in the older text: "the
+ * step add has another body". Nothing when either lacks the version, or both
+ * mean the same. */
+void contract_differ(const struct contract *contract,
+                     const struct contract *older, struct kan_slice type,
+                     uint32_t version, struct buffer *out);
+
 /* --- sagas ---------------------------------------------------------------- */
 
 enum

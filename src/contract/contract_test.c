@@ -77,14 +77,15 @@ static const char *json_of(const struct program *program, uint32_t type,
 
 /* --- loading -------------------------------------------------------------- */
 
-static void nothing_loads(void **state)
+/* Half a file, or an empty one, is no contract. */
+static void a_text_without_a_type_is_a_fault(void **state)
 {
+    static const char *const texts[] = {"", "\n\n", "# lost\n",
+                                        "record r { x: bool }\n"};
+
     (void)state;
-    loads("");
-    assert_int_equal(contract_type_count(contract), 0);
-    assert_int_equal(contract_saga_count(contract), 0);
-    assert_int_equal(contract_type_find(contract, SLICE("cart")), -1);
-    ends();
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        fails(texts[i], "test.kan:1:1: there is no type in this text\n");
 }
 
 static const char transfer[] =
@@ -399,6 +400,69 @@ static void saga_arguments_are_bounded(void **state)
     ends();
 }
 
+/* --- what differs --------------------------------------------------------- */
+
+static const char told[] =
+    "record r { x: int; y: bool }\n"
+    "type t { n: int(0 .. 9); o: a | b; p: r\n"
+    "    invariant small: n < 9\n"
+    "    step add(by: int = 1) when o == a { n += by }\n"
+    "    step off { o = b }\n"
+    "}\n";
+
+static void what_differs_first_is_told(void **state)
+{
+    static const struct
+    {
+        const char *part;
+        const char *instead;
+        const char *words;
+    } cases[] = {
+        {"# nothing", "", ""},
+        {"small", "little", ""},
+        {"int(0 .. 9)", "int(0 .. 99)",
+         "the field n was int(0 .. 9), and is int(0 .. 99)"},
+        {"int(0 .. 9)", "int(0 .. 9) = 3",
+         "the field n has another default, or a record in it does"},
+        {"y: bool", "y: int",
+         "the field p has another default, or a record in it does"},
+        {"o: a | b; p: r", "o: a | b", "the field p is missing"},
+        {"p: r", "p: r; q: bool", "the field q is new"},
+        {"n: int(0 .. 9); o: a | b", "o: a | b; n: int(0 .. 9)",
+         "the field o stands where n stood"},
+        {"n < 9", "n < 8", "the invariant small says something else"},
+        {"invariant small: n < 9", "", "the invariant small is missing"},
+        {"small: n < 9", "small: n < 9; invariant more: n >= 0",
+         "the invariant more is new"},
+        {"by: int", "by: int(0 .. 5)", "the step add has other parameters"},
+        {"when o == a", "when o == b", "the step add has another `when`"},
+        {"n += by", "n = by", "the step add has another body"},
+        {"step off {", "internal step off {", "the step off is internal now"},
+        {"step off { o = b }", "", "the step off is missing"},
+        {"step off", "step on { o = a }; step off", "the step on is new"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *part = strstr(told, cases[i].part);
+        struct buffer other = BUFFER_INIT;
+        struct contract *older;
+
+        loads(told);
+        older = contract;
+        buffer_print(&other, "%.*s%s%s",
+                     (int)(part ? (size_t)(part - told) : sizeof told - 1),
+                     told, cases[i].instead,
+                     part ? part + strlen(cases[i].part) : "");
+        loads(buffer_text(&other));
+        contract_differ(contract, older, SLICE("t"), 1, &text);
+        assert_string_equal(buffer_text(&text), cases[i].words);
+        contract_unref(older);
+        buffer_fini(&other);
+        ends();
+    }
+}
+
 static void loading_survives_faults(void **state)
 {
     static const char *const texts[] = {transfer, cart,
@@ -437,7 +501,7 @@ static void loading_survives_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_loads),
+        cmocka_unit_test(a_text_without_a_type_is_a_fault),
         cmocka_unit_test(sagas_are_laid_out),
         cmocka_unit_test(versions_follow_each_other),
         cmocka_unit_test(a_start_outside_is_a_fault),
@@ -446,6 +510,7 @@ int main(void)
         cmocka_unit_test(fields_are_carried_over),
         cmocka_unit_test(carrying_may_be_refused),
         cmocka_unit_test(saga_arguments_are_bounded),
+        cmocka_unit_test(what_differs_first_is_told),
         cmocka_unit_test(loading_survives_faults),
     };
 

@@ -268,3 +268,37 @@ enum kan_err contract_set_compile(struct contract_set *set,
         buffer_clear(why);
     return err == KAN_OK && buffer_failed(why) ? KAN_NOMEM : err;
 }
+
+/* --- what a reload keeps -------------------------------------------------- */
+
+static void print_missing(struct buffer *why, const char *file,
+                          struct kan_slice name)
+{
+    buffer_print(why,
+                 "%s: the type '%.*s' is missing, which is in service; put it "
+                 "back, or stop Kan and start it with the files as they are "
+                 "to take the type out of service\n",
+                 file, SLICE_ARG(name));
+}
+
+enum kan_err contract_set_keeps(const struct contract_set *next,
+                                const struct contract_set *running,
+                                struct buffer *why)
+{
+    enum kan_err err = KAN_OK;
+    for (uint32_t i = 0; i < running->count; i++) {
+        const struct serve_source *source = &running->sources[i];
+        for (uint32_t k = 0; k < contract_type_count(source->contract); k++) {
+            struct kan_slice name = contract_type_name(source->contract, k);
+            if (contract_type_find(next->whole, name) >= 0)
+                continue;
+            print_missing(why, source->name, name);
+            err = KAN_INVALID;
+        }
+    }
+    if (err != KAN_OK && buffer_failed(why)) {
+        buffer_clear(why);
+        err = KAN_NOMEM;
+    }
+    return err;
+}

@@ -43,6 +43,13 @@ KAN_MUST_USE enum kan_err contract_set_compile(
     struct contract_set *set, const struct kan_module *const *modules,
     uint32_t module_count, struct buffer *why);
 
+/* Whether all types of the set that runs are in the next one too; both are
+ * compiled. KAN_INVALID with a line in why for each that is missing: a file
+ * that was cut short would otherwise take what it lacks out of service. */
+KAN_MUST_USE enum kan_err contract_set_keeps(const struct contract_set *next,
+                                             const struct contract_set *running,
+                                             struct buffer *why);
+
 void contract_set_fini(struct contract_set *set);
 
 #endif /* NODE_CONTRACT_SET_H */

@@ -21,6 +21,9 @@
     "value += by }\n"                   \
     "}\n"
 
+#define BOX  "type box { full: bool\n step fill { full = true } }\n"
+#define TRAY "type tray { full: bool\n step fill { full = true } }\n"
+
 /* The account of examples/bank.kan, and a saga with its body. */
 #define MONEY(saga)                                                    \
     "type account {\n"                                                 \
@@ -137,6 +140,8 @@ static void what_is_wrong_is_told(void **unused)
         const char *part;
     } cases[] = {
         {"type t {\n  step s { x = 1 }\n}", NULL, "a.kan:2:12: "},
+        {"", NULL, "a.kan:1:1: there is no type in this text"},
+        {COUNTER, "# all of it was lost\n", "b.kan:1:1: there is no type"},
         /* All files are looked at. */
         {"type", "type 5", "b.kan:1:6: "},
         {COUNTER, COUNTER,
@@ -193,6 +198,45 @@ static void texts_are_compared(void **unused)
     assert_false(contract_set_equal(&p.set, &other));
     contract_set_fini(&other);
     end(&p);
+}
+
+/* Types may come, and move from file to file; none may go. */
+static void a_reload_keeps_all_types(void **unused)
+{
+    static const struct
+    {
+        const char *a;
+        const char *b;
+        const char *part; /* NULL: it is taken */
+    } cases[] = {
+        {COUNTER, BOX, NULL},
+        {COUNTER BOX, TRAY, NULL},
+        {COUNTER, TRAY,
+         "b.kan: the type 'box' is missing, which is in service; put it back, "
+         "or stop Kan and start it with the files as they are to take the type "
+         "out of service\n"},
+        {TRAY, BOX, "a.kan: the type 'counter' is missing"},
+    };
+    (void)unused;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct place p;
+        struct contract_set running;
+        begin(&p);
+        add(&p, "a.kan", COUNTER);
+        add(&p, "b.kan", BOX);
+        assert_int_equal(compile(&p), KAN_OK);
+        running = p.set;
+        p.set = (struct contract_set){0};
+        put(&p, "a.kan", cases[i].a);
+        put(&p, "b.kan", cases[i].b);
+        assert_int_equal(compile(&p), KAN_OK);
+        assert_int_equal(contract_set_keeps(&p.set, &running, &p.why),
+                         cases[i].part ? KAN_INVALID : KAN_OK);
+        if (cases[i].part)
+            says(&p, cases[i].part);
+        contract_set_fini(&running);
+        end(&p);
+    }
 }
 
 static void sagas_that_get_stuck(void **unused)
@@ -263,6 +307,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_told),
         cmocka_unit_test(what_cannot_be_read),
         cmocka_unit_test(texts_are_compared),
+        cmocka_unit_test(a_reload_keeps_all_types),
         cmocka_unit_test(sagas_that_get_stuck),
         cmocka_unit_test(memory_runs_out),
     };

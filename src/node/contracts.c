@@ -305,6 +305,9 @@ static void look(struct env_work *work)
     contracts->next_err =
         contract_set_compile(next, contracts->actors->exports,
                              contracts->actors->count, &contracts->faults);
+    if (contracts->next_err == KAN_OK)
+        contracts->next_err =
+            contract_set_keeps(next, &contracts->set, &contracts->faults);
 }
 
 static void look_now(struct contracts *contracts)

@@ -2,8 +2,9 @@
  * entities, views and sagas opened on the store that is for actors, and newer
  * texts put in place of older ones while it runs.
  *
- * A reload is whole or not at all: a text that is wrong, or that gives a
- * version another meaning, leaves the old one running, and says why. */
+ * A reload is whole or not at all: a text that is wrong, that gives a version
+ * another meaning, or that lacks a type which is in service leaves the old one
+ * running, and says why. */
 
 #ifndef NODE_CONTRACTS_H
 #define NODE_CONTRACTS_H

@@ -158,6 +158,24 @@ class Check(Contract):
         self.assertIn("crush", self.refused("check", "case.kan", "--depth", "1",
                                             "--faults", "crush=1"))
         self.assertIn("missing.kan", self.refused("check", "missing.kan"))
+        self.write("empty.kan", "")
+        self.assertIn("empty.kan:1:1: there is no type",
+                      self.refused("check", "empty.kan"))
+
+    def test_flags_that_would_do_nothing_are_refused(self):
+        self.write("case.kan", BANK)
+        for flag in ("--clients 3", "--requests 3", "--threads 2", "--count",
+                     "--no-reduction", "--breadth-first", "--no-shortest",
+                     "--once", "--list", "--set a=1", "--save x.path",
+                     "--svg x.svg", "--picture x.html", "--replay x.path"):
+            self.assertIn(
+                f"a contract is checked without {flag.split()[0]}; what can "
+                "be given is --depth",
+                self.refused("check", "case.kan", *flag.split()))
+        for fault in ("doubled", "liar"):
+            self.assertIn(f"not checked with {fault}:",
+                          self.refused("check", "case.kan", "--faults",
+                                       f"crash=1,{fault}=1"))
 
 
 class Syntax(Contract):
@@ -177,6 +195,19 @@ class Syntax(Contract):
 
     def test_nothing_named(self):
         self.assertIn("--syntax of what?", self.refused("check", "--syntax"))
+
+    def test_what_does_not_go_with_it(self):
+        self.write("a.kan", BANK)
+        for flag in ("--faults none", "--depth 1", "--memory 1Gi", "--time 1s",
+                     "-o json", "--count"):
+            self.assertIn("--syntax parses files alone, without --",
+                          self.refused("check", "--syntax", "a.kan",
+                                       *flag.split()))
+
+    def test_a_file_that_is_too_large(self):
+        self.write("huge.kan", "# filler\n" * (4 << 20 >> 3))
+        self.assertEqual(self.refused("check", "--syntax", "huge.kan"),
+                         "kan check: huge.kan: it is larger than 4 MiB\n")
 
 
 class Compat(Contract):

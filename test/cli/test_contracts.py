@@ -109,6 +109,30 @@ class Run(Contract):
         kan.wait_log("the new contract is not taken, the old one goes on")
         self.step(kan, "counter/a", "add", {"amount": 1})
 
+    def test_a_type_in_service_stays(self):
+        box = "type box {\n    full: bool\n    step fill { full = true }\n}\n"
+        self.write("a.kan", COUNTER + box)
+        kan = self.kan("a.kan")
+        self.write("a.kan", "")
+        kan.process.send_signal(signal.SIGHUP)
+        kan.wait_log("a.kan:1:1: there is no type in this text")
+        self.write("a.kan", COUNTER)
+        kan.process.send_signal(signal.SIGHUP)
+        kan.wait_log("a.kan: the type 'box' is missing, which is in service")
+        self.step(kan, "box/a", "fill")
+
+    def test_a_type_that_is_left_out_is_told_of(self):
+        box = "type box {\n    full: bool\n    step fill { full = true }\n}\n"
+        self.write("a.kan", COUNTER + box)
+        kan = self.kan("a.kan")
+        self.step(kan, "box/a", "fill")
+        kan.end()
+        self.write("a.kan", COUNTER)
+        kan = self.kan("a.kan")
+        kan.wait_log("the store has entities of the type box, which is in no "
+                     "contract")
+        self.step(kan, "counter/a", "add", {"amount": 1})
+
     def test_a_change_is_noticed(self):
         self.write("a.kan", COUNTER)
         kan = self.kan("a.kan")

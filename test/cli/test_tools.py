@@ -32,12 +32,14 @@ class Words(Case):
         for one in found:
             self.assertEqual(one["blocks"], {
                 "state": "yes", "lock": "yes", "fence": "yes",
-                "actor": "yes"})
+                "actor": "yes", "entity": "yes", "view": "yes",
+                "saga": "yes"})
         text = self.succeed("engines")
         self.assertEqual(text.split("\n")[0].split(),
                          ["promise"] + [one["name"] for one in found])
         self.assertRegex(text, r"(?m)^durable +fsync +none *$")
-        for block in ("state", "lock", "fence", "actor"):
+        for block in ("state", "lock", "fence", "actor", "entity", "view",
+                      "saga"):
             self.assertRegex(text, r"(?m)^%s +yes +yes *$" % block)
 
     def test_help(self):

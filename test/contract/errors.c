@@ -60,9 +60,9 @@ static void file_write(const char *name, const char *end, struct buffer *text)
     assert_int_equal(fclose(file), 0);
 }
 
-/* The messages of a text. */
+/* The messages of a text, and how many of them do not say what to do. */
 static enum kan_err judge(const char *name, const struct buffer *text,
-                          struct buffer *out)
+                          struct buffer *out, uint32_t *ret_mute)
 {
     struct source source;
     struct tree tree = {0};
@@ -77,6 +77,8 @@ static enum kan_err judge(const char *name, const struct buffer *text,
     if (err == KAN_OK)
         err = tree_check(&tree);
     source_print(&source, out);
+    for (uint32_t i = 0; i < source.fault_count; i++)
+        *ret_mute += source.faults[i].hint[0] == 0;
     if (err != KAN_NOMEM)
         assert_int_equal(err == KAN_INVALID, source.fault_count > 0);
     tree_fini(&tree);
@@ -119,9 +121,14 @@ static void test_messages(void **state)
         struct buffer text = file_read(names[i], ".kan");
         struct buffer kept = file_read(names[i], ".err");
         struct buffer found = BUFFER_INIT;
+        uint32_t mute = 0;
 
-        if (judge(names[i], &text, &found) != KAN_INVALID) {
+        if (judge(names[i], &text, &found, &mute) != KAN_INVALID) {
             print_error("%s.kan is not refused\n", names[i]);
+            wrong++;
+        } else if (mute) {
+            print_error("%s.kan: a fault has no hint:\n%s\n", names[i],
+                        buffer_text(&found));
             wrong++;
         } else if (accept_all) {
             file_write(names[i], ".err", &found);
@@ -153,10 +160,11 @@ static void test_memory(void **state)
         for (nth = 1;; nth++) {
             struct buffer found = BUFFER_INIT;
             int64_t before = mem_live();
+            uint32_t mute = 0;
             enum kan_err err;
 
             mem_fault(nth, true);
-            err = judge(names[i], &text, &found);
+            err = judge(names[i], &text, &found, &mute);
             bool struck = mem_fault_struck();
             mem_fault(0, false);
             buffer_fini(&found);

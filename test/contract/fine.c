@@ -1,10 +1,30 @@
-/* fine.c - contracts that must be right: files, and every block of a page that
- * is marked ```kan. Each argument is a file. */
+/* fine.c - contracts that must be right, and laid out as `kan fmt` lays them
+ * out: files, and every block of a page that is marked ```kan. Each argument is
+ * a file. */
 
 #include <stdio.h>
 #include <string.h>
 
 #include "contract/tree/tree.h"
+
+/* Whether the text is as it would be formatted. */
+static bool is_laid_out(const char *name, uint32_t line, struct kan_slice text)
+{
+    struct source source;
+    struct buffer laid = BUFFER_INIT;
+    enum kan_err err = source_init(&source, kan_text(name), text);
+
+    if (err == KAN_OK)
+        err = tree_format(&source, &laid);
+    bool same = err == KAN_OK && slice_equal(text, buffer_slice(&laid));
+    if (!same)
+        fprintf(stderr,
+                "%s, from line %u on: kan fmt lays it out otherwise:\n%s", name,
+                line, buffer_text(&laid));
+    buffer_fini(&laid);
+    source_fini(&source);
+    return same;
+}
 
 static bool judge(const char *name, uint32_t line, struct kan_slice text)
 {
@@ -25,7 +45,7 @@ static bool judge(const char *name, uint32_t line, struct kan_slice text)
     buffer_fini(&faults);
     tree_fini(&tree);
     source_fini(&source);
-    return err == KAN_OK;
+    return err == KAN_OK && is_laid_out(name, line, text);
 }
 
 /* All blocks of a page; a page without one is wrong. */

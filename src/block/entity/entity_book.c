@@ -33,24 +33,48 @@ void entity_book_means(const struct contract *contract, uint32_t type,
         *ret_upgrade = contract_upgrade_hash(contract, type, version - 1);
 }
 
+/* What is other than in the text that was kept, as far as that can be read. */
+static void print_difference(const struct contract *contract,
+                             const struct entity_page *page, struct buffer *why)
+{
+    struct contract *kept;
+    struct buffer difference = BUFFER_INIT;
+
+    if (contract_load(SLICE("kept.kan"), page->kept.text, &kept, NULL) !=
+        KAN_OK)
+        return;
+    contract_differ(contract, kept, contract_type_name(contract, page->type),
+                    page->version, &difference);
+    if (difference.size > 0)
+        buffer_print(why, " (%s)", buffer_text(&difference));
+    buffer_fini(&difference);
+    contract_unref(kept);
+}
+
 enum kan_err entity_book_agrees(const struct contract *contract,
                                 const struct entity_page *page,
                                 struct buffer *why)
 {
     struct kan_slice name = contract_type_name(contract, page->type);
+    struct kan_slice file =
+        buffer_slice(&contract_tree(contract)->source->name);
     struct program_hash program, upgrade;
 
     if (!text_has(contract, page->type, page->version))
         return KAN_OK;
     entity_book_means(contract, page->type, page->version, &program, &upgrade);
     if (!hash_equal(&program, &page->kept.hash)) {
+        buffer_append(why, file);
         buffer_print(why,
-                     "type %.*s version %u means something else than the "
-                     "entities were made by; leave version %u as it was, and "
-                     "write version %u and `upgrade %.*s %u -> %u` beside it",
-                     SLICE_ARG(name), page->version, page->version,
-                     contract_newest(contract, page->type) + 1, SLICE_ARG(name),
-                     contract_newest(contract, page->type),
+                     ": type %.*s version %u means something else than the "
+                     "entities were made by",
+                     SLICE_ARG(name), page->version);
+        print_difference(contract, page, why);
+        buffer_print(why,
+                     "; leave version %u as it was, and write version %u and "
+                     "`upgrade %.*s %u -> %u` beside it",
+                     page->version, contract_newest(contract, page->type) + 1,
+                     SLICE_ARG(name), contract_newest(contract, page->type),
                      contract_newest(contract, page->type) + 1);
         return KAN_INVALID;
     }
@@ -59,8 +83,9 @@ enum kan_err entity_book_agrees(const struct contract *contract,
         return KAN_OK;
     if (hash_equal(&page->kept.upgrade, &hash_none))
         return KAN_NOTFOUND;
+    buffer_append(why, file);
     buffer_print(why,
-                 "upgrade %.*s %u -> %u means something else than entities "
+                 ": upgrade %.*s %u -> %u means something else than entities "
                  "were upgraded by; leave it as it was, and write a new "
                  "version with its own upgrade beside it",
                  SLICE_ARG(name), page->version - 1, page->version);

@@ -29,6 +29,7 @@ struct entity_keeper
     struct arena texts;
     bool writing;
     uint32_t version; /* of type, being written */
+    bool looked;      /* for types that no contract has */
     struct entity_book *book;
     uint32_t tries;
     bool asked;
@@ -396,6 +397,80 @@ static void keep_write(struct entity_keeper *keeper)
     keep_later(keeper);
 }
 
+/* --- types that no contract has ------------------------------------------- */
+
+static void keep_look(struct entity_keeper *keeper, struct kan_slice type);
+
+/* Tell of the type that the key belongs to. Events sort before all else that is
+ * kept of a type: one of which the program alone was kept has no entities. */
+static struct kan_slice tell_stranger(struct entity_keeper *keeper,
+                                      struct kan_slice key)
+{
+    struct entity_host *host = keeper->host;
+    struct kan_slice rest = slice_skip(key, host->prefix.size);
+    struct kan_slice type;
+
+    (void)slice_cut(&rest, 0, &type);
+    if (slice_starts(rest, SLICE("e")) &&
+        contract_type_find(keeper->contract, type) < 0)
+        entity_trouble(host,
+                       "the store has entities of the type %.*s, which is in "
+                       "no contract: they cannot be reached; start Kan with a "
+                       "contract that has the type",
+                       SLICE_ARG(type));
+    return type;
+}
+
+static void on_stranger(struct engine_scan *scan, enum kan_err err)
+{
+    struct entity_keeper *keeper = scan->request.data;
+    struct entity_host *host = keeper->host;
+
+    host->asked--;
+    keeper->asked = false;
+    if (keeper->ending || host->closing) {
+        keep_fail(keeper, keeper->ending ? keeper->err : KAN_CLOSED);
+    } else if (err) {
+        keep_again(keeper, err);
+    } else if (scan->item_count > 0) {
+        keep_look(keeper, tell_stranger(keeper, scan->items[0].key));
+    } else {
+        keeper->looked = true;
+        keep_write(keeper);
+    }
+    entity_ebb(host);
+}
+
+/* Find the first key behind all of a type, or the first of all: one read a
+ * type, however many entities there are. */
+static void keep_look(struct entity_keeper *keeper, struct kan_slice type)
+{
+    struct entity_host *host = keeper->host;
+    struct engine_scan *scan = &keeper->scan;
+    enum kan_err err = KAN_NOMEM;
+
+    buffer_clear(&keeper->other_key);
+    if (type.size > 0) {
+        buffer_append(&keeper->other_key, host->prefix);
+        buffer_append(&keeper->other_key, type);
+        buffer_append_byte(&keeper->other_key, 1); /* its keys go on with 0 */
+    }
+    memset(scan, 0, sizeof(*scan));
+    scan->request.data = keeper;
+    scan->prefix = host->prefix;
+    scan->after = buffer_slice(&keeper->other_key);
+    scan->limit = 1;
+    scan->keys_only = true;
+    if (!buffer_failed(&keeper->other_key))
+        err = engine_scan(host->engine, scan, on_stranger);
+    if (err) {
+        keep_again(keeper, err);
+        return;
+    }
+    host->asked++;
+    keeper->asked = true;
+}
+
 /* --- reading -------------------------------------------------------------- */
 
 static enum kan_err keep_page(struct entity_keeper *keeper,
@@ -469,7 +544,11 @@ static void keep_scan(struct entity_keeper *keeper, struct kan_slice after)
     enum kan_err err = KAN_NOMEM;
 
     if (keeper->type >= contract_type_count(keeper->contract)) {
-        keep_write(keeper);
+        /* At the start alone: a reload drops no type. */
+        if (host->ready || keeper->looked)
+            keep_write(keeper);
+        else
+            keep_look(keeper, kan_slice(NULL, 0));
         return;
     }
     buffer_clear(&keeper->other_key);

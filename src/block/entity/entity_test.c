@@ -588,11 +588,44 @@ static void test_changed_meaning(void **state)
     place_host(&place);
     assert_int_equal(place.ready, KAN_INVALID);
     assert_non_null(strstr(place.why, "version 2"));
+    assert_non_null(strstr(place.why, "test.kan: type account version 1 "));
+    assert_non_null(strstr(place.why, " (the field owner is missing); "));
     {
         struct asked asked;
         to_ask(&asked, "account/a", "deposit", "");
         assert_int_equal(ask_try(place.host, &asked), KAN_BUSY);
     }
+    place_close(&place);
+}
+
+/* Types that left the text are told of when entities of them are there, and
+ * the host starts all the same. */
+static void test_types_that_no_contract_has(void **state)
+{
+    static const char other[] =
+        "type other { on: bool\nstep go { on = true } }";
+    struct asked asked;
+
+    (void)state;
+    place_open(&place, PLACE_MEMORY, place_bank, 1);
+    host_close(&place);
+    place_text(&place, other);
+    place_host(&place);
+    assert_int_equal(place.ready, KAN_OK);
+    assert_int_equal(place.troubles, 0);
+    host_close(&place);
+    place_text(&place, place_bank);
+    place_host(&place);
+    to_ask(&asked, "account/a", "open", "{\"name\":\"A\"}");
+    ask(&place, &asked);
+    run_until(&place, &asked.done);
+    assert_int_equal(asked.outcome, ENTITY_TAKEN);
+    host_close(&place);
+    place_text(&place, other);
+    place_host(&place);
+    assert_int_equal(place.ready, KAN_OK);
+    assert_int_equal(place.troubles, 1);
+    assert_non_null(strstr(place.trouble, "entities of the type account, "));
     place_close(&place);
 }
 
@@ -880,6 +913,7 @@ int main(void)
         cmocka_unit_test(test_upgrade),
         cmocka_unit_test(test_upgrade_asked_for),
         cmocka_unit_test(test_changed_meaning),
+        cmocka_unit_test(test_types_that_no_contract_has),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_another_view),
         cmocka_unit_test(test_cancel_behind_a_commit),

@@ -14,7 +14,7 @@ enum
     WAITING_MAX = 10000
 };
 
-static const struct engine_promises saga_needs = {
+const struct engine_promises saga_needs = {
     .ops_max = 8, .scan = true, .linearizable = true};
 
 static void recover_next(struct saga_host *host);

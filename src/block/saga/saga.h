@@ -20,6 +20,9 @@ enum
     SAGA_KEEP_MS = 24 * 3600 * 1000 /* how long an ended saga can be read */
 };
 
+/* The least that sagas need of an engine, beside what entities do. */
+extern const struct engine_promises saga_needs;
+
 struct saga_options
 {
     struct env *env;

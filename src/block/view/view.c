@@ -12,7 +12,7 @@ enum
     VIEW_MAGIC = 0x76696577
 };
 
-static const struct engine_promises view_needs = {
+const struct engine_promises view_needs = {
     .ops_max = 16, .scan = true, .linearizable = true, .watch_from = true};
 
 static void maybe_closed(struct view_host *host);

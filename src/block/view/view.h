@@ -15,6 +15,9 @@
 
 struct view_host;
 
+/* The least that views over all need of an engine, beside what entities do. */
+extern const struct engine_promises view_needs;
+
 struct view_options
 {
     struct env *env;

@@ -87,7 +87,10 @@ void compile_full(struct compile *c, struct source_span span, const char *what)
 {
     if (c->err != KAN_OK)
         return;
-    source_fault(c->tree->source, span, NULL, "%s", what);
+    source_fault(c->tree->source, span,
+                 "make texts, sets and maps smaller, or share it out between "
+                 "several fields, steps or types",
+                 "%s", what);
     c->err = KAN_FULL;
 }
 
@@ -410,7 +413,8 @@ static bool images_run(struct compile *c, struct program *program)
 
         if (machine_run(&machine, image->code))
             continue;
-        source_fault(c->tree->source, image->span, NULL,
+        source_fault(c->tree->source, image->span,
+                     "give it constants that fit the types of its fields",
                      "a default cannot be computed, or is out of range");
         return false;
     }

@@ -269,4 +269,13 @@ void compile_meaning_upgrade(const struct tree_upgrade *upgrade,
                              struct buffer *out);
 struct program_hash compile_hash(struct kan_slice bytes);
 
+/* Parts of it: the type and the default of a field, the parameters of a step, a
+ * condition, what a step does. expr and block may be NULL. */
+void compile_meaning_field(const struct program *program, uint32_t field,
+                           struct buffer *out);
+void compile_meaning_parameters(const struct program *program, uint32_t step,
+                                struct buffer *out);
+void compile_meaning_expr(const struct tree_expr *expr, struct buffer *out);
+void compile_meaning_block(const struct tree_block *block, struct buffer *out);
+
 #endif /* CONTRACT_PROGRAM_COMPILE_H */

@@ -154,9 +154,27 @@ static void put_parameters(const struct program *program, uint32_t number,
         put_mark(out, program_inside_member(program, type, i)->has_default);
 }
 
+void compile_meaning_field(const struct program *program, uint32_t field,
+                           struct buffer *out)
+{
+    const struct program_inside_member *member =
+        program_inside_member(program, program_type(program, 0), field);
+    const char *start = program_inside_start(program, 0);
+
+    put_type(program, member->type, out);
+    if (start)
+        put_value(program, member->type, start + member->offset, out);
+}
+
+void compile_meaning_parameters(const struct program *program, uint32_t step,
+                                struct buffer *out)
+{
+    put_parameters(program, program_step(program, step).arguments, out);
+}
+
 /* --- expressions and statements ------------------------------------------- */
 
-static void put_expr(const struct tree_expr *expr, struct buffer *out)
+void compile_meaning_expr(const struct tree_expr *expr, struct buffer *out)
 {
     uint32_t i;
 
@@ -198,15 +216,15 @@ static void put_expr(const struct tree_expr *expr, struct buffer *out)
     case TREE_IF:
         break;
     }
-    put_expr(expr->left, out);
-    put_expr(expr->right, out);
-    put_expr(expr->third, out);
+    compile_meaning_expr(expr->left, out);
+    compile_meaning_expr(expr->right, out);
+    compile_meaning_expr(expr->third, out);
     put_number(out, expr->argument_count);
     for (i = 0; i < expr->argument_count; i++)
-        put_expr(expr->arguments[i], out);
+        compile_meaning_expr(expr->arguments[i], out);
 }
 
-static void put_block(const struct tree_block *block, struct buffer *out)
+void compile_meaning_block(const struct tree_block *block, struct buffer *out)
 {
     uint32_t i;
 
@@ -220,11 +238,11 @@ static void put_block(const struct tree_block *block, struct buffer *out)
         const struct tree_statement *statement = block->statements[i];
 
         put_mark(out, statement->kind);
-        put_expr(statement->condition, out);
-        put_expr(statement->target, out);
-        put_expr(statement->value, out);
-        put_block(statement->body, out);
-        put_block(statement->otherwise, out);
+        compile_meaning_expr(statement->condition, out);
+        compile_meaning_expr(statement->target, out);
+        compile_meaning_expr(statement->value, out);
+        compile_meaning_block(statement->body, out);
+        compile_meaning_block(statement->otherwise, out);
     }
 }
 
@@ -241,16 +259,16 @@ void compile_meaning(const struct program *program,
     put_type(program, 0, out);
     put_number(out, entity->invariant_count);
     for (i = 0; i < entity->invariant_count; i++)
-        put_expr(entity->invariants[i].holds, out);
+        compile_meaning_expr(entity->invariants[i].holds, out);
     put_number(out, entity->step_count);
     for (i = 0; i < entity->step_count; i++) {
         const struct tree_step *step = &entity->steps[i];
 
         put_text(out, step->name.text);
         put_mark(out, step->internal);
-        put_parameters(program, program_step(program, i).arguments, out);
-        put_expr(step->when, out);
-        put_block(step->body, out);
+        compile_meaning_parameters(program, i, out);
+        compile_meaning_expr(step->when, out);
+        compile_meaning_block(step->body, out);
     }
 }
 
@@ -268,7 +286,7 @@ static void put_measure(const struct tree_measure *measure, struct buffer *out)
         if (measure->parameter)
             put_text(out, measure->parameter->name.text);
     } else {
-        put_expr(measure->value, out);
+        compile_meaning_expr(measure->value, out);
     }
     put_measure(measure->left, out);
     put_measure(measure->right, out);
@@ -306,8 +324,8 @@ void compile_meaning_upgrade(const struct tree_upgrade *upgrade,
     put_text(out, SLICE("kan upgrade 1"));
     put_text(out, upgrade->name.text);
     put_number(out, upgrade->from);
-    put_block(upgrade->up, out);
-    put_block(upgrade->down, out);
+    compile_meaning_block(upgrade->up, out);
+    compile_meaning_block(upgrade->down, out);
 }
 
 /* Two hashes of 64 bits, each under a key of its own; told apart is what texts

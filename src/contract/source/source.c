@@ -251,10 +251,15 @@ void source_print(const struct source *source, struct buffer *out)
 
         source_place(source, fault->span.start, &line, &column);
         buffer_append(out, buffer_slice(&source->name));
-        buffer_print(out, ":%u:%u: %s\n", line, column, fault->message);
+        buffer_print(out, ":%u:%u: ", line, column);
+        append_shown(out, kan_text(fault->message), 0, SOURCE_MESSAGE_MAX);
+        buffer_append_byte(out, '\n');
         print_line(source, fault, out);
-        if (fault->hint[0])
-            buffer_print(out, "             %s\n", fault->hint);
+        if (!fault->hint[0])
+            continue;
+        buffer_append_text(out, "             ");
+        append_shown(out, kan_text(fault->hint), 0, SOURCE_MESSAGE_MAX);
+        buffer_append_byte(out, '\n');
     }
     if (source->faults_more)
         buffer_print(out, "%u more %s not shown\n", source->faults_more,

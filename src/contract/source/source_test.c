@@ -131,11 +131,13 @@ static void test_printed(void **state)
 static void test_printed_is_harmless(void **state)
 {
     (void)state;
-    given(SLICE("a\x1b[2J\xe2\x80\xae\xc2\x9b\xff z"));
-    source_fault(&source, (struct source_span){0, 1}, NULL, "x");
+    given(SLICE("a\x1b[2J\0\xe2\x80\xae\xc2\x9b\xff z"));
+    source_fault(&source, (struct source_span){0, 1}, "\x1b[2J\xe2\x80\xae",
+                 "%s", "\x1b[2J\xc2\x9b");
     source_print(&source, &out);
     assert_true(utf8_valid(buffer_slice(&out)));
     assert_null(memchr(out.bytes, 0x1b, out.size));
+    assert_null(memchr(out.bytes, 0, out.size));
     assert_null(strstr(buffer_text(&out), "\xe2\x80\xae"));
     assert_null(strstr(buffer_text(&out), "\xc2\x9b"));
 }

@@ -69,7 +69,8 @@ bool tree_check_limit(struct tree_checker *c, struct source_span span,
 {
     if (count <= max)
         return true;
-    source_fault(c->source, span, NULL,
+    source_fault(c->source, span,
+                 "leave some out, or share them out between two types",
                  "%" PRIu32 " %s are too many: %" PRIu32 " are the most", count,
                  what, max);
     return false;
@@ -112,18 +113,40 @@ bool tree_words_hint(struct tree_checker *c, const struct tree_words *words,
     return near;
 }
 
+void tree_words_tell(struct tree_checker *c, const struct tree_words *words,
+                     struct kan_slice word, const char *are, char *hint)
+{
+    const size_t room = SOURCE_MESSAGE_MAX - sizeof(", ...");
+    size_t size = 0;
+    uint32_t i;
+
+    if (tree_words_hint(c, words, word, hint) || words->count == 0)
+        return;
+    size = (size_t)snprintf(hint, room, "%s ", are);
+    for (i = 0; i < words->count; i++) {
+        size_t more = strlen(words->list[i]) + 2;
+
+        if (size + more >= room) {
+            snprintf(hint + size, sizeof(", ..."), ", ...");
+            return;
+        }
+        size += (size_t)snprintf(hint + size, more + 1, "%s%s", i ? ", " : "",
+                                 words->list[i]);
+    }
+}
+
 struct tree_step *tree_check_step_named(struct tree_checker *c,
                                         const struct tree_members *members,
                                         const struct tree_name *name)
 {
     struct tree_step *step = map_get(&members->steps, name->text);
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] = "write step NAME { ... } in the type";
 
     if (step)
         return step;
     tree_words_map(c, &words, &members->steps);
-    tree_words_hint(c, &words, name->text, hint);
+    tree_words_tell(c, &words, name->text, "its steps:", hint);
     source_fault(c->source, name->span, hint, "%.*s has no step named %.*s",
                  SLICE_ARG(members->entity->name.text), SLICE_ARG(name->text));
     return NULL;
@@ -168,9 +191,10 @@ static void check_plain_name(struct tree_checker *c,
     }
     plain[size] = 0;
     snprintf(hint, sizeof(hint), "call it %s", plain);
-    source_fault(
-        c->source, name->span, name_is_plain(kan_text(plain)) ? hint : NULL,
-        "the name of a %s has small letters, digits and _ alone", what);
+    source_fault(c->source, name->span,
+                 name_is_plain(kan_text(plain)) ? hint : "as in bank_account",
+                 "the name of a %s has small letters, digits and _ alone",
+                 what);
 }
 
 /* The type of that name, with all its versions behind it. */
@@ -200,7 +224,8 @@ static void check_entity_name(struct tree_checker *c, struct tree_members *m)
     if (!newest)
         check_plain_name(c, &entity->name, "type");
     if (entity->version == 0 || entity->version > TREE_VERSION_MAX) {
-        source_fault(c->source, entity->name.span, NULL,
+        source_fault(c->source, entity->name.span,
+                     "number versions 1, 2, 3 and so on",
                      "a version is a number from 1 to %d", TREE_VERSION_MAX);
         return;
     }
@@ -398,6 +423,19 @@ static void check_fini(struct tree_checker *c)
     }
 }
 
+/* An empty text, or half of one, is a mistake: a file that is just being
+ * written, or was lost. */
+static void check_something(struct tree_checker *c)
+{
+    const struct source_span start = {0, 0};
+
+    if (c->tree->entity_count == 0 && c->source->fault_count == 0)
+        source_fault(c->source, start,
+                     "a contract has at least one: type counter { value: "
+                     "int(0 .. 100) }",
+                     "there is no type in this text");
+}
+
 enum kan_err tree_check(struct tree *tree)
 {
     struct tree_checker c;
@@ -409,6 +447,7 @@ enum kan_err tree_check(struct tree *tree)
         check_entities(&c);
         tree_check_upgrades(&c);
         tree_check_sagas(&c);
+        check_something(&c);
     }
     check_fini(&c);
     if (c.nomem) {

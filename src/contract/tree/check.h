@@ -117,6 +117,12 @@ void tree_words_map(struct tree_checker *c, struct tree_words *words,
 bool tree_words_hint(struct tree_checker *c, const struct tree_words *words,
                      struct kan_slice word, char *hint);
 
+/* As tree_words_hint(); and when none is close, what there is to choose from,
+ * behind `are`: "its fields: a, b". When there is none, hint is what it
+ * was. */
+void tree_words_tell(struct tree_checker *c, const struct tree_words *words,
+                     struct kan_slice word, const char *are, char *hint);
+
 /* Whether another fault would still be printed. */
 static inline bool tree_check_heard(const struct tree_checker *c)
 {

@@ -4,6 +4,7 @@
 #include "contract/tree/check.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static enum tree_constancy constant_binary(const struct tree_expr *expr,
                                            int64_t *ret_number)
@@ -65,16 +66,26 @@ enum tree_constancy tree_constant_number(const struct tree_expr *expr,
     return constancy;
 }
 
+static const char *text_hint(size_t size, char hint[SOURCE_MESSAGE_MAX])
+{
+    if (size > TREE_TEXT_MAX)
+        return "make it shorter";
+    snprintf(hint, SOURCE_MESSAGE_MAX,
+             "make it shorter, or give its type more room: text(%zu)", size);
+    return hint;
+}
+
 bool tree_check_bounds(struct tree_checker *c, const struct tree_expr *expr,
                        const struct tree_type *to)
 {
+    char hint[SOURCE_MESSAGE_MAX];
     int64_t number;
 
     if (to->kind == TREE_OPTIONAL)
         to = to->of;
     if (to->kind == TREE_TEXT && expr->kind == TREE_STRING &&
         expr->text.size > to->size) {
-        source_fault(c->source, expr->span, NULL,
+        source_fault(c->source, expr->span, text_hint(expr->text.size, hint),
                      "this text has %zu bytes, and text(%" PRIu32
                      ") has room for %" PRIu32,
                      expr->text.size, to->size, to->size);
@@ -85,7 +96,11 @@ bool tree_check_bounds(struct tree_checker *c, const struct tree_expr *expr,
         tree_constant_number(expr, &number) != TREE_CONSTANT ||
         (number >= to->min && number <= to->max))
         return true;
-    source_fault(c->source, expr->span, NULL,
+    snprintf(hint, sizeof(hint),
+             "write a number from %" PRId64 " to %" PRId64
+             ", or widen the range of the type",
+             to->min, to->max);
+    source_fault(c->source, expr->span, hint,
                  "%" PRId64 " is not in %" PRId64 " .. %" PRId64, number,
                  to->min, to->max);
     return false;
@@ -117,7 +132,9 @@ bool tree_check_constant(struct tree_checker *c, struct tree_expr *expr,
             expr->number = number;
             return true;
         case TREE_OVERFLOWS:
-            source_fault(c->source, expr->span, NULL,
+            source_fault(c->source, expr->span,
+                         "numbers go from -9223372036854775808 to "
+                         "9223372036854775807",
                          "this is no number of 64 bits");
             return false;
         case TREE_VARIES:

@@ -35,7 +35,22 @@ static const char *mismatch_hint(const struct tree_expr *expr,
     if (to->kind == TREE_INT &&
         (from->kind == TREE_SET || from->kind == TREE_MAP))
         return "size(x) counts its elements";
-    return NULL;
+    if (to->kind == TREE_INT)
+        return "write a number, or a field or parameter that is an int";
+    if (to->kind == TREE_TEXT && from->kind == TREE_INT)
+        return "numbers do not become texts: write a text in double quotes, or "
+               "a field or parameter that is one";
+    if (to->kind == TREE_TEXT)
+        return "write a text in double quotes, or a field or parameter that is "
+               "one";
+    if (to->kind == TREE_ENUM)
+        return "write one of its values, or a field or parameter of this enum";
+    if (to->kind == TREE_RECORD)
+        return "write the record out, as in name { field: value }";
+    if (to->kind == TREE_SET || to->kind == TREE_MAP)
+        return "+= and -= put in and take out single elements; = takes a whole "
+               "set or map of the same kind";
+    return "write a value of this type, or a field or parameter of it";
 }
 
 static void mismatch(struct tree_checker *c, const struct tree_expr *expr,
@@ -215,7 +230,8 @@ static struct tree_type *check_in(struct tree_checker *c,
     }
     words = tree_type_words(whole);
     tree_check_expr(c, expr->left, c->unknown);
-    source_fault(c->source, expr->right->span, NULL,
+    source_fault(c->source, expr->right->span,
+                 "write element in set, or key in map; == compares",
                  "expected a set or a map, and this is %s", words.text);
     return NULL;
 }
@@ -248,7 +264,8 @@ static struct tree_type *check_arithmetic(struct tree_checker *c,
     if ((expr->op == TREE_DIVIDE || expr->op == TREE_REMAINDER) &&
         tree_constant_number(expr->right, &number) == TREE_CONSTANT &&
         number == 0) {
-        source_fault(c->source, expr->right->span, NULL,
+        source_fault(c->source, expr->right->span,
+                     "divide by a number that is not 0",
                      "nothing can be divided by 0");
         return NULL;
     }
@@ -331,7 +348,7 @@ static struct tree_type *check_string(struct tree_checker *c,
     struct tree_type *type;
 
     if (expr->text.size > TREE_TEXT_MAX) {
-        source_fault(c->source, expr->span, NULL,
+        source_fault(c->source, expr->span, "make it shorter",
                      "a text has %d bytes at most, and this has %zu",
                      TREE_TEXT_MAX, expr->text.size);
         return NULL;

@@ -26,7 +26,8 @@ static uint32_t law_variable(struct tree_checker *c, struct law_walk *walk,
             return i;
     }
     if (i == TREE_LAW_VARIABLES_MAX) {
-        source_fault(c->source, name->span, NULL,
+        source_fault(c->source, name->span,
+                     "use a variable twice, or make two laws of it",
                      "a law has %d variables at most", TREE_LAW_VARIABLES_MAX);
         return UINT32_MAX;
     }

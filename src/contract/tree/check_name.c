@@ -67,14 +67,26 @@ static void unknown_constant(struct tree_checker *c,
 {
     struct tree_type_words of = tree_type_words(type);
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] = "write one of its values";
 
     words_enum(c, &words, type);
     if (c->scope.members && !c->scope.fields_written)
         tree_words_map(c, &words, &c->scope.members->fields);
-    tree_words_hint(c, &words, expr->name.text, hint);
+    if (!tree_words_hint(c, &words, expr->name.text, hint)) {
+        words.count = 0;
+        words_enum(c, &words, type);
+        tree_words_tell(c, &words, expr->name.text, "its values:", hint);
+    }
     source_fault(c->source, expr->span, hint, "%.*s is not a value of %s",
                  SLICE_ARG(expr->name.text), of.text);
+}
+
+/* How a list of what can be named begins. */
+static const char *there_are(const struct tree_scope *scope)
+{
+    if (scope->members && scope->parameters)
+        return "choose one of:";
+    return scope->members ? "the fields:" : "the parameters:";
 }
 
 static void name_unknown(struct tree_checker *c, const struct tree_expr *expr,
@@ -109,8 +121,11 @@ static void name_unknown(struct tree_checker *c, const struct tree_expr *expr,
         tree_words_add(c, &words, scope->parameters[i].name.text);
     if (scope->members)
         tree_words_map(c, &words, &scope->members->fields);
-    if (!tree_words_hint(c, &words, name, hint))
-        hint_constant(c, name, hint);
+    snprintf(hint, sizeof(hint), "declare it: %.*s: int(0 .. 100)",
+             SLICE_ARG(name));
+    if (!tree_words_hint(c, &words, name, hint) &&
+        !hint_constant(c, name, hint))
+        tree_words_tell(c, &words, name, there_are(scope), hint);
     source_fault(c->source, expr->span, hint, "no %s is named %.*s", kinds,
                  SLICE_ARG(name));
 }
@@ -126,7 +141,9 @@ static struct tree_type *named_input(struct tree_checker *c,
             source_fault(c->source, expr->span, "write old and a field",
                          "old is the whole state before, and no value");
         } else {
-            source_fault(c->source, expr->span, NULL,
+            source_fault(c->source, expr->span,
+                         scope->members ? "a field is read by its name alone"
+                                        : "write a parameter or a constant",
                          "old stands in upgrades alone, not in %s",
                          scope->where);
         }
@@ -136,7 +153,7 @@ static struct tree_type *named_input(struct tree_checker *c,
         source_fault(c->source, expr->span,
                      scope->members
                          ? "let a step keep it in a field, and read that"
-                         : NULL,
+                         : "let a step read it, and write a constant here",
                      "%.*s stands in steps and upgrades alone, not in %s",
                      SLICE_ARG(expr->name.text), scope->where);
         return NULL;

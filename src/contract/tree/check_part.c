@@ -14,7 +14,7 @@ static struct tree_type *check_old(struct tree_checker *c,
     const struct tree_members *old = c->scope.old;
     const struct tree_field *field = map_get(&old->fields, expr->name.text);
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] = "that version has no fields";
 
     if (field) {
         expr->left->meaning = TREE_MEANS_OLD;
@@ -22,7 +22,7 @@ static struct tree_type *check_old(struct tree_checker *c,
         return field->type;
     }
     tree_words_map(c, &words, &old->fields);
-    tree_words_hint(c, &words, expr->name.text, hint);
+    tree_words_tell(c, &words, expr->name.text, "its fields:", hint);
     source_fault(c->source, expr->name.span, hint,
                  "version %" PRIu32 " of %.*s has no field named %.*s",
                  old->entity->version, SLICE_ARG(old->entity->name.text),
@@ -35,7 +35,7 @@ const struct tree_field *tree_check_record_field(
     const struct tree_name *name)
 {
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] = "add it to the record";
     uint32_t i;
 
     for (i = 0; i < record->field_count; i++) {
@@ -44,7 +44,7 @@ const struct tree_field *tree_check_record_field(
     }
     for (i = 0; i < record->field_count; i++)
         tree_words_add(c, &words, record->fields[i].name.text);
-    tree_words_hint(c, &words, name->text, hint);
+    tree_words_tell(c, &words, name->text, "its fields:", hint);
     source_fault(c->source, name->span, hint,
                  "the record %.*s has no field named %.*s",
                  SLICE_ARG(record->name.text), SLICE_ARG(name->text));
@@ -58,7 +58,7 @@ struct tree_type *tree_check_member(struct tree_checker *c,
     const struct tree_field *field;
     struct tree_type_words words;
     struct tree_type *type;
-    const char *hint = NULL;
+    const char *hint = "write the name alone, without the dot";
 
     if (left->kind == TREE_NAMED && c->scope.old &&
         tree_word_is(left->name.text, "old"))
@@ -110,10 +110,10 @@ struct tree_type *tree_check_index(struct tree_checker *c,
     }
     words = tree_type_words(type);
     tree_check_expr(c, expr->right, c->unknown);
-    source_fault(
-        c->source, expr->left->span,
-        type->kind == TREE_SET ? "ask with `in` whether a set has it" : NULL,
-        "only a map has keys, and this is %s", words.text);
+    source_fault(c->source, expr->left->span,
+                 type->kind == TREE_SET ? "ask with `in` whether a set has it"
+                                        : "write the name alone, without [ ]",
+                 "only a map has keys, and this is %s", words.text);
     return NULL;
 }
 
@@ -179,7 +179,10 @@ static struct tree_type *call_size(struct tree_checker *c,
         type->kind == TREE_MAP)
         return c->integer;
     words = tree_type_words(type);
-    source_fault(c->source, expr->arguments[0]->span, NULL,
+    source_fault(c->source, expr->arguments[0]->span,
+                 type->kind == TREE_OPTIONAL
+                     ? "get(optional, otherwise) gives what it holds"
+                     : "write its name alone, without size( )",
                  "only a text, a set and a map have a size, and this is %s",
                  words.text);
     return NULL;
@@ -268,12 +271,12 @@ static const struct tree_record *literal_record(struct tree_checker *c,
 {
     const struct tree_record *record = map_get(&c->records, expr->name.text);
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] = "declare it: record NAME { field: type }";
 
     if (record)
         return record;
     tree_words_map(c, &words, &c->records);
-    tree_words_hint(c, &words, expr->name.text, hint);
+    tree_words_tell(c, &words, expr->name.text, "the records:", hint);
     source_fault(c->source, expr->name.span, hint, "no record is named %.*s",
                  SLICE_ARG(expr->name.text));
     return NULL;

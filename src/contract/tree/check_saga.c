@@ -13,13 +13,14 @@ static bool parameter_named(struct tree_checker *c, struct tree_field *field)
     const struct tree_members *newest = map_get(&c->types, name);
     struct tree_record *record = map_get(&c->records, name);
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] = "declare it: type NAME { ... }";
 
     if (newest) {
         field->of_entity = newest->entity;
         if (!field->value)
             return true;
-        source_fault(c->source, field->value->span, NULL,
+        source_fault(c->source, field->value->span,
+                     "leave it out: who begins the saga names the entity",
                      "an entity has no default");
         return false;
     }
@@ -34,7 +35,7 @@ static bool parameter_named(struct tree_checker *c, struct tree_field *field)
     }
     tree_words_map(c, &words, &c->types);
     tree_words_map(c, &words, &c->records);
-    tree_words_hint(c, &words, name, hint);
+    tree_words_tell(c, &words, name, "choose one of:", hint);
     source_fault(c->source, field->entity.span, hint,
                  "no type and no record is named %.*s", SLICE_ARG(name));
     return false;
@@ -64,7 +65,8 @@ static const struct tree_field *call_entity(struct tree_checker *c,
                                             struct tree_saga_call *call)
 {
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] =
+        "name the entities behind the saga's name, as in (from: account)";
     uint32_t i;
 
     for (i = 0; i < saga->parameter_count; i++) {
@@ -86,7 +88,7 @@ static const struct tree_field *call_entity(struct tree_checker *c,
         }
         return NULL; /* its own type is wrong: told already */
     }
-    tree_words_hint(c, &words, call->entity.text, hint);
+    tree_words_tell(c, &words, call->entity.text, "its entities:", hint);
     source_fault(c->source, call->entity.span, hint,
                  "no parameter of the saga is named %.*s",
                  SLICE_ARG(call->entity.text));

@@ -13,7 +13,7 @@ static struct tree_type *target_named(struct tree_checker *c,
     struct kan_slice name = target->name.text;
     const struct tree_field *field = map_get(&scope->members->fields, name);
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] = "declare it: NAME: type";
     uint32_t i;
 
     if (field) {
@@ -36,7 +36,7 @@ static struct tree_type *target_named(struct tree_checker *c,
         return NULL;
     }
     tree_words_map(c, &words, &scope->members->fields);
-    tree_words_hint(c, &words, name, hint);
+    tree_words_tell(c, &words, name, "the fields:", hint);
     source_fault(c->source, target->span, hint, "no field is named %.*s",
                  SLICE_ARG(name));
     return NULL;
@@ -61,7 +61,7 @@ static struct tree_type *target_member(struct tree_checker *c,
         source_fault(c->source, target->name.span,
                      type->kind == TREE_OPTIONAL
                          ? "assign the whole record, as in name { ... }"
-                         : NULL,
+                         : "assign the field itself, without the dot",
                      "only a record has fields, and this is %s", words.text);
         return NULL;
     }
@@ -90,7 +90,9 @@ static struct tree_type *target_index(struct tree_checker *c,
     }
     words = tree_type_words(type);
     source_fault(c->source, target->left->span,
-                 type->kind == TREE_SET ? "write set += element" : NULL,
+                 type->kind == TREE_SET ? "write set += element"
+                                        : "assign the field itself, without "
+                                          "[ ]",
                  "only a map has keys, and this is %s", words.text);
     return NULL;
 }
@@ -126,7 +128,7 @@ static const struct tree_type *change_type(struct tree_checker *c,
 {
     struct tree_type_words words;
     bool more = one->kind == TREE_INCREASE;
-    const char *hint = NULL;
+    const char *hint = "assign the whole with =";
 
     if (type->kind == TREE_INT)
         return c->integer;

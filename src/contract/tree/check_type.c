@@ -211,8 +211,10 @@ static void check_part(struct tree_checker *c, const struct tree_type *part,
     if (allowed)
         return;
     words = tree_type_words(part);
-    source_fault(c->source, part->span, NULL, "%s is %s, not %s", what, of,
-                 words.text);
+    source_fault(c->source, part->span,
+                 "keep a text or a number that names it, and the rest in a map "
+                 "or a type of its own",
+                 "%s is %s, not %s", what, of, words.text);
 }
 
 static void check_elements(struct tree_checker *c, struct tree_type *type)
@@ -220,7 +222,8 @@ static void check_elements(struct tree_checker *c, struct tree_type *type)
     const char *what = type->kind == TREE_SET ? "a set" : "a map";
 
     if (type->size == 0 || type->size > TREE_ELEMENTS_MAX) {
-        source_fault(c->source, type->span, NULL,
+        source_fault(c->source, type->span,
+                     "as in set(text(20), 100), or map(text(20), int, 100)",
                      "%s has room for 1 to %d elements, not for %" PRIu32, what,
                      TREE_ELEMENTS_MAX, type->size);
     }
@@ -254,7 +257,7 @@ void tree_check_type(struct tree_checker *c, struct tree_type *type,
         break;
     case TREE_TEXT:
         if (type->size == 0 || type->size > TREE_TEXT_MAX) {
-            source_fault(c->source, type->span, NULL,
+            source_fault(c->source, type->span, "as in text(80)",
                          "a text has room for 1 to %d bytes, not for %" PRIu32,
                          TREE_TEXT_MAX, type->size);
         }
@@ -377,7 +380,9 @@ static uint8_t field_depth(struct tree_checker *c,
                      "the record %.*s would hold itself",
                      SLICE_ARG(record->name.text));
     } else if (depth == TREE_RECORD_DEPTH_MAX) {
-        source_fault(c->source, type->span, NULL,
+        source_fault(c->source, type->span,
+                     "keep what lies deeper in a map of the type, and its key "
+                     "in the record",
                      "records within records go %d deep at most",
                      TREE_RECORD_DEPTH_MAX);
     }
@@ -433,7 +438,8 @@ static void check_record_fields(struct tree_checker *c,
     uint32_t i;
 
     if (record->field_count == 0) {
-        source_fault(c->source, record->name.span, NULL,
+        source_fault(c->source, record->name.span,
+                     "as in record place { street: text(40) }",
                      "the record %.*s has no fields",
                      SLICE_ARG(record->name.text));
     }

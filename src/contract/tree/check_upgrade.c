@@ -168,14 +168,14 @@ static void check_upgrade(struct tree_checker *c, struct tree_upgrade *upgrade)
 {
     struct tree_members *newest = map_get(&c->types, upgrade->name.text);
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] = "declare it: type NAME version 1 { ... }";
     struct tree_members *from;
     struct tree_members *to;
 
     c->upgrades_broken |= !newest || upgrade->to != upgrade->from + 1;
     if (!newest) {
         tree_words_map(c, &words, &c->types);
-        tree_words_hint(c, &words, upgrade->name.text, hint);
+        tree_words_tell(c, &words, upgrade->name.text, "the types:", hint);
         source_fault(c->source, upgrade->name.span, hint,
                      "no type is named %.*s", SLICE_ARG(upgrade->name.text));
         return;

@@ -41,7 +41,7 @@ static bool measure_events(struct tree_checker *c,
     struct tree_step *step =
         value->kind == TREE_MEMBER ? named_step(members, value->left) : NULL;
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] = "the step has none: count(STEP) counts it";
     uint32_t i;
 
     if (!step)
@@ -56,7 +56,7 @@ static bool measure_events(struct tree_checker *c,
         }
         tree_words_add(c, &words, parameter->name.text);
     }
-    tree_words_hint(c, &words, value->name.text, hint);
+    tree_words_tell(c, &words, value->name.text, "its parameters:", hint);
     source_fault(c->source, value->name.span, hint,
                  "the step %.*s has no parameter named %.*s",
                  SLICE_ARG(step->name.text), SLICE_ARG(value->name.text));
@@ -73,7 +73,8 @@ static bool measure_number(struct tree_checker *c,
         return true;
     words = tree_type_words(type);
     source_fault(c->source,
-                 measure->value ? measure->value->span : measure->span, NULL,
+                 measure->value ? measure->value->span : measure->span,
+                 "name an int; count(CONDITION) counts what is true",
                  "%s is of numbers, and this is %s",
                  aggregate_name(measure->kind), words.text);
     return false;
@@ -85,7 +86,7 @@ static bool measure_unknown(struct tree_checker *c,
                             const struct tree_expr *value)
 {
     struct tree_words words = {.count = 0};
-    char hint[SOURCE_MESSAGE_MAX] = "";
+    char hint[SOURCE_MESSAGE_MAX] = "declare it: NAME: type";
 
     if (value->kind == TREE_MEMBER)
         value = value->left;
@@ -96,7 +97,7 @@ static bool measure_unknown(struct tree_checker *c,
         return false;
     tree_words_map(c, &words, &members->steps);
     tree_words_map(c, &words, &members->fields);
-    tree_words_hint(c, &words, value->name.text, hint);
+    tree_words_tell(c, &words, value->name.text, "choose one of:", hint);
     source_fault(c->source, value->span, hint,
                  "no step and no field is named %.*s",
                  SLICE_ARG(value->name.text));

@@ -432,12 +432,19 @@ static void body_close(struct walk *walk, const struct lex_token *token)
 
 /* --- the walk ------------------------------------------------------------- */
 
+/* Whether the token belongs to the line of the } before it: an else, and the
+ * if behind it. */
+static bool joins(const struct lex_token *token)
+{
+    if (token->kind == LEX_IF && token[-1].kind == LEX_ELSE)
+        token--;
+    return token->kind == LEX_ELSE && token[-1].kind == LEX_CLOSE_BRACE;
+}
+
 /* A token within an item. */
 static void within(struct walk *walk, const struct lex_token *token)
 {
-    /* An else stands behind the } of its if. */
-    bool joined = token->kind == LEX_ELSE &&
-                  token[-1].kind == LEX_CLOSE_BRACE && walk->nest == 0;
+    bool joined = walk->nest == 0 && joins(token);
 
     if (closes(token)) {
         walk->frame_count--;

@@ -163,6 +163,29 @@ static void test_one_line_stays_one_when_it_fits(void **state)
 static void test_branches(void **state)
 {
     (void)state;
+    stays(
+        "type a {\n"
+        "    step s {\n"
+        "        if x {\n"
+        "            y = 1\n"
+        "        } else  # why\n"
+        "        if z {\n"
+        "            y = 2\n"
+        "        } else {\n"
+        "            y = 3\n"
+        "        }\n"
+        "    }\n"
+        "}\n");
+    becomes("type a { step s { if x {\n y = 1\n} else\nif z { y = 2 }\n} }",
+            "type a {\n"
+            "    step s {\n"
+            "        if x {\n"
+            "            y = 1\n"
+            "        } else if z {\n"
+            "            y = 2\n"
+            "        }\n"
+            "    }\n"
+            "}\n");
     becomes(
         "type a { step s {\nif x { y = 1\n}\nelse if z { y = 2 }\nelse\n{ "
         "y = 3 }\nif x { y = 1 } else { y = 2 } } }",

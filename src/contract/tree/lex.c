@@ -121,6 +121,9 @@ static enum lex_kind word_kind(const char *word, uint32_t size)
     return LEX_NAME;
 }
 
+static const char letters_hint[] =
+    "as in total_2; other letters stand in texts and comments";
+
 static void read_name(struct reader *reader)
 {
     const char *word = reader->text + reader->at;
@@ -132,11 +135,12 @@ static void read_name(struct reader *reader)
         end++;
     size = end - reader->at;
     if (run_end(reader, end) != end) {
-        wrong(reader, run_end(reader, end) - reader->at, NULL,
+        wrong(reader, run_end(reader, end) - reader->at, letters_hint,
               "a name has letters a to z, A to Z, digits and _ alone");
         take(reader, LEX_NAME, run_end(reader, end) - reader->at);
     } else if (size > SOURCE_NAME_MAX) {
-        wrong(reader, size, NULL, "a name has at most 64 letters");
+        wrong(reader, size, "choose a shorter name",
+              "a name has at most 64 letters");
         take(reader, LEX_NAME, size);
     } else {
         take(reader, word_kind(word, size), size);
@@ -162,10 +166,11 @@ static void read_number(struct reader *reader)
               "begin with a digit",
               "this is neither a number nor a name");
     } else if (odd) {
-        wrong(reader, end - reader->at, NULL,
+        wrong(reader, end - reader->at, "as in 1_000_000",
               "_ stands between two digits of a number");
     } else if (end - reader->at > 1 && text[reader->at] == '0') {
-        wrong(reader, end - reader->at, NULL, "a number does not begin with 0");
+        wrong(reader, end - reader->at, "numbers are decimal: leave the 0 out",
+              "a number does not begin with 0");
     }
     take(reader, LEX_NUMBER, end - reader->at);
 }
@@ -232,6 +237,10 @@ static void read_comment(struct reader *reader)
 
 /* --- signs ---------------------------------------------------------------- */
 
+static const char sign_hint[] =
+    "leave it out: a name has letters, digits and _, and values are "
+    "calculated with + - * / %";
+
 /* What other languages write, longest first: a fault, and the token that is
  * meant (LEX_END: all behind it in the line is skipped). */
 static const struct
@@ -264,9 +273,9 @@ static const struct
     {"!", LEX_NOT, "! is no sign here", "write not, or !="},
     {"&", LEX_AND, "& is no sign here", "write and"},
     {"?", LEX_WRONG, "? is no sign here", "write if a then b else c"},
-    {"@", LEX_WRONG, "@ is no sign here", NULL},
-    {"$", LEX_WRONG, "$ is no sign here", NULL},
-    {"^", LEX_WRONG, "^ is no sign here", NULL},
+    {"@", LEX_WRONG, "@ is no sign here", sign_hint},
+    {"$", LEX_WRONG, "$ is no sign here", sign_hint},
+    {"^", LEX_WRONG, "^ is no sign here", sign_hint},
     {"`", LEX_WRONG, "` is no sign here", "a text stands in \"...\""},
     {"\\", LEX_WRONG, "\\ is no sign here",
      "a line goes on behind an operator, or within ( )"},
@@ -374,7 +383,8 @@ static void read_unknown(struct reader *reader)
     else
         source_fault(
             reader->source,
-            (struct source_span){reader->at, run_end(reader, reader->at)}, NULL,
+            (struct source_span){reader->at, run_end(reader, reader->at)},
+            letters_hint,
             "a name has letters a to z, A to Z, digits and _ alone");
     take(reader, LEX_WRONG,
          (unsigned char)peek(reader, 0) < 0x80

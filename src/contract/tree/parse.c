@@ -138,7 +138,9 @@ bool parse_name(struct parse *parse, const char *what, bool heads,
                      what);
         /* It was meant as a name: go on as if it were one. */
     } else if (kind != LEX_NAME && !(heads && lex_is_head(kind))) {
-        return parse_expected(parse, what, NULL);
+        return parse_expected(parse, what,
+                              "a name begins with a letter and has letters, "
+                              "digits and _");
     }
     *ret_name = (struct tree_name){parse_slice(parse), parse_span(parse)};
     parse_skip(parse);
@@ -152,14 +154,16 @@ bool parse_count(struct parse *parse, const char *what, uint32_t min,
     uint64_t number = 0;
 
     if (parse_kind(parse) != LEX_NUMBER)
-        return parse_expected(parse, "a number", NULL);
+        return parse_expected(parse, "a number", "write it in digits");
     for (size_t i = 0; i < text.size && number <= UINT32_MAX; i++) {
         if (slice_at(text, i) != '_')
             number = number * 10 + (uint64_t)(slice_at(text, i) - '0');
     }
     if (number < min || number > max) {
-        source_fault(parse->source, parse_span(parse), NULL,
-                     "%s is a number between %u and %u", what, min, max);
+        source_fault(
+            parse->source, parse_span(parse),
+            number < min ? "write a larger one" : "write a smaller one",
+            "%s is a number between %u and %u", what, min, max);
         number = min; /* told; what follows is read all the same */
     }
     parse_skip(parse);
@@ -167,11 +171,18 @@ bool parse_count(struct parse *parse, const char *what, uint32_t min,
     return true;
 }
 
+void parse_deep(struct parse *parse, struct source_span span)
+{
+    source_fault(parse->source, span,
+                 "join conditions with `and`, use else if, or take a part out: "
+                 "a field, a step or a record of its own",
+                 "this stands more than %d levels deep", TREE_DEPTH_MAX);
+}
+
 bool parse_enter(struct parse *parse)
 {
     if (parse->depth >= TREE_DEPTH_MAX) {
-        source_fault(parse->source, parse_span(parse), NULL,
-                     "this stands more than %d levels deep", TREE_DEPTH_MAX);
+        parse_deep(parse, parse_span(parse));
         return false;
     }
     parse->depth++;
@@ -191,6 +202,16 @@ const char *parse_suggest(const struct parse *parse, const char *const *words,
         return NULL;
     snprintf(text, SOURCE_MESSAGE_MAX, "did you mean %s?", nearest);
     return text;
+}
+
+const char *parse_suggest_or(const struct parse *parse,
+                             const char *const *words, size_t count,
+                             char text[SOURCE_MESSAGE_MAX],
+                             const char *otherwise)
+{
+    const char *hint = parse_suggest(parse, words, count, text);
+
+    return hint ? hint : otherwise;
 }
 
 /* --- strings -------------------------------------------------------------- */
@@ -304,7 +325,7 @@ bool parse_string(struct parse *parse, const char *what,
                      text.size > 1 ? text.size - 2 : 0);
     size = decode(parse, text, span.start + 1, decoded);
     if (size > TREE_TEXT_MAX)
-        source_fault(parse->source, span, NULL,
+        source_fault(parse->source, span, "make it shorter",
                      "a text has at most %d bytes; this one has %zu",
                      TREE_TEXT_MAX, size);
     parse_skip(parse);
@@ -331,7 +352,7 @@ bool parse_separator(struct parse *parse, const char *what)
     else if (kind == LEX_CLOSE_PAREN || kind == LEX_CLOSE_BRACKET)
         hint = "nothing is open that this would close";
     else if (!lex_is_word(kind) && kind != LEX_NAME)
-        hint = NULL;
+        hint = "what stands before it is whole: is something missing between?";
     found(parse, text);
     source_fault(parse->source, parse_span(parse), hint,
                  "expected a new line or ; behind %s, found %s", what, text);
@@ -425,7 +446,8 @@ void *parse_room_upto(struct parse *parse, void *items, uint32_t count,
 {
     if (count < max)
         return parse_room(parse, items, count, item_size);
-    source_fault(parse->source, parse_span(parse), NULL,
+    source_fault(parse->source, parse_span(parse),
+                 "leave some out, or make two of it",
                  "there are more than %u %s here", max, what);
     return NULL;
 }

@@ -118,8 +118,17 @@ bool parse_string(struct parse *parse, const char *what,
  * Left by parse->depth--. */
 bool parse_enter(struct parse *parse);
 
+/* Say that what stands in span is nested too deep. */
+void parse_deep(struct parse *parse, struct source_span span);
+
 /* The word among them that the token is close to, as a hint in text ("did you
  * mean step?"), or what a word of another language should be; else NULL. */
+/* As parse_suggest(); otherwise when there is nothing to suggest. */
+const char *parse_suggest_or(const struct parse *parse,
+                             const char *const *words, size_t count,
+                             char text[SOURCE_MESSAGE_MAX],
+                             const char *otherwise);
+
 const char *parse_suggest(const struct parse *parse, const char *const *words,
                           size_t count, char text[SOURCE_MESSAGE_MAX]);
 

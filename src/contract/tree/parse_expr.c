@@ -75,6 +75,10 @@ static struct tree_expr *node_over(struct parse *parse, struct tree_expr *expr,
         node->depth = depth;
     if (parse->depth + depth <= TREE_DEPTH_MAX)
         return expr;
+    if (expr->kind == TREE_IF || parse->depth > depth) {
+        parse_deep(parse, expr->span);
+        return NULL;
+    }
     source_fault(parse->source, expr->span,
                  "give a part of it a name: an invariant, a field or a "
                  "require of its own",
@@ -99,7 +103,8 @@ static struct tree_expr *number(struct parse *parse, bool negative,
         if (digit > 9)
             continue; /* _, or what a fault has been noted for */
         if (value > (limit - digit) / 10) {
-            source_fault(parse->source, parse_span(parse), NULL,
+            source_fault(parse->source, parse_span(parse),
+                         "count in a larger unit, or keep it as a text",
                          "the number is outside %" PRId64 " .. %" PRId64,
                          INT64_MIN, INT64_MAX);
             value = 0;
@@ -155,7 +160,7 @@ bool parse_arguments(struct parse *parse, struct tree_expr ***ret_arguments,
     struct tree_expr **arguments = NULL;
     uint32_t count = 0;
 
-    if (!parse_expect(parse, LEX_OPEN_PAREN, NULL))
+    if (!parse_expect(parse, LEX_OPEN_PAREN, "as in name(a, b)"))
         return false;
     parse->inside++;
     while (parse_kind(parse) != LEX_CLOSE_PAREN || count) {
@@ -170,7 +175,8 @@ bool parse_arguments(struct parse *parse, struct tree_expr ***ret_arguments,
         if (parse_kind(parse) == LEX_CLOSE_PAREN)
             break;
         if (!parse_take(parse, LEX_COMMA))
-            return parse_expected(parse, ", or )", NULL);
+            return parse_expected(parse, ", or )",
+                                  "arguments are separated by ,");
     }
     parse->inside--;
     parse_skip(parse);
@@ -221,7 +227,8 @@ static struct tree_expr *literal(struct parse *parse, struct tree_expr *expr)
         if (!labels ||
             !parse_name(parse, "the name of a field", false, &labels[count]))
             return NULL;
-        if (!parse_expect(parse, LEX_COLON, NULL))
+        if (!parse_expect(parse, LEX_COLON,
+                          "a record is written out as name { field: value }"))
             return NULL;
         values[count] = parse_expr(parse);
         if (!values[count])
@@ -261,9 +268,10 @@ static struct tree_expr *parens(struct parse *parse)
     if (!expr)
         return NULL;
     if (parse_kind(parse) != LEX_CLOSE_PAREN) {
-        parse_expected(
-            parse, ")",
-            parse_kind(parse) == LEX_ASSIGN ? "== compares; = assigns" : NULL);
+        parse_expected(parse, ")",
+                       parse_kind(parse) == LEX_ASSIGN
+                           ? "== compares; = assigns"
+                           : "a ( before it is still open");
         return NULL;
     }
     parse->inside--;
@@ -277,7 +285,9 @@ static struct tree_expr *parens(struct parse *parse)
 static struct tree_expr *no_value(struct parse *parse)
 {
     enum lex_kind kind = parse_kind(parse);
-    const char *hint = NULL;
+    const char *hint =
+        "a value is a number, a text, a name, a call, or made of such by "
+        "operators";
 
     if (kind == LEX_IF)
         hint = "an if within an operation stands in parentheses";
@@ -361,7 +371,7 @@ static struct tree_expr *indexed(struct parse *parse, struct tree_expr *left)
     if (!key)
         return NULL;
     if (parse_kind(parse) != LEX_CLOSE_BRACKET) {
-        parse_expected(parse, "]", NULL);
+        parse_expected(parse, "]", "a [ before it is still open");
         return NULL;
     }
     parse->inside--;

@@ -43,6 +43,9 @@ static bool invariant(struct parse *parse, struct tree_entity *entity)
     return true;
 }
 
+static const char member_hint[] =
+    "as in total: int(0 .. 100), or step add { total += 1 }";
+
 static bool member(struct parse *parse, struct tree_entity *entity)
 {
     static const char *const words[] = {"step", "internal", "invariant", "law",
@@ -66,9 +69,9 @@ static bool member(struct parse *parse, struct tree_entity *entity)
             if (next != LEX_NAME && !lex_is_word(next) &&
                 next != LEX_OPEN_PAREN)
                 break;
-            return parse_expected(parse,
-                                  "a field, invariant, step, law or view",
-                                  parse_suggest(parse, words, 5, text));
+            return parse_expected(
+                parse, "a field, invariant, step, law or view",
+                parse_suggest_or(parse, words, 5, text, member_hint));
         case LEX_REQUIRE:
         case LEX_IF:
         case LEX_WHEN:
@@ -80,7 +83,7 @@ static bool member(struct parse *parse, struct tree_entity *entity)
             if (lex_is_word(parse_kind(parse)))
                 break;
             return parse_expected(
-                parse, "a field, invariant, step, law or view", NULL);
+                parse, "a field, invariant, step, law or view", member_hint);
         }
     }
     return add_field(parse, &entity->fields, &entity->field_count);
@@ -103,7 +106,7 @@ bool parse_entity(struct parse *parse)
     if (!parse_open(parse,
                     parse_kind(parse) == LEX_NUMBER
                         ? "write type NAME version 2 {"
-                        : NULL,
+                        : "write type NAME { ... }",
                     &open))
         return false;
     while (!parse_list_over(parse, open, true)) {
@@ -136,7 +139,7 @@ bool parse_record(struct parse *parse)
     parse_skip(parse);
     if (!parse_name(parse, "the name of a record", false, &record.name))
         return false;
-    if (!parse_open(parse, NULL, &open))
+    if (!parse_open(parse, "write record NAME { field: type }", &open))
         return false;
     while (!parse_list_over(parse, open, false)) {
         uint32_t began = parse->at;
@@ -167,9 +170,12 @@ static bool way(struct parse *parse, struct tree_upgrade *upgrade)
 
     parse_item(parse, LEX_WAYS);
     if (!up && !slice_equal(parse_slice(parse), SLICE("down")))
-        return parse_expected(parse, "up { ... } or down { ... }", NULL);
+        return parse_expected(parse, "up { ... } or down { ... }",
+                              "up makes the new fields of old.NAME, and down, "
+                              "behind it, the old ones");
     if (*block || (up && upgrade->down))
-        source_fault(parse->source, parse_span(parse), NULL,
+        source_fault(parse->source, parse_span(parse),
+                     *block ? "put all of it into one" : "put up before down",
                      *block ? "there is one %s block" : "%s stands first",
                      up ? "up" : "down");
     parse_skip(parse);
@@ -232,10 +238,10 @@ static bool no_part(struct parse *parse)
 {
     static const char *const words[] = {"type", "record", "upgrade", "saga"};
     char text[SOURCE_MESSAGE_MAX];
-    const char *hint = NULL;
+    const char *hint = "as in type NAME { ... }";
 
     if (parse_kind(parse) == LEX_NAME)
-        hint = parse_suggest(parse, words, 4, text);
+        hint = parse_suggest_or(parse, words, 4, text, hint);
     else if (parse_kind(parse) == LEX_CLOSE_BRACE)
         hint = "nothing is open that this } would close";
     else if (lex_is_word(parse_kind(parse)))

@@ -37,7 +37,8 @@ static bool law_step(struct parse *parse, struct tree_law_step *ret_step)
         if (parse_kind(parse) == LEX_CLOSE_PAREN)
             break;
         if (!parse_take(parse, LEX_COMMA))
-            return parse_expected(parse, ", or )", NULL);
+            return parse_expected(parse, ", or )",
+                                  "variables are separated by ,");
     }
     parse->inside--;
     parse_skip(parse);

@@ -75,8 +75,10 @@ static bool saga_line(struct parse *parse, struct tree_saga *saga)
     if (parse_kind(parse) == LEX_REQUIRE)
         return saga_require(parse, saga);
     if (parse_kind(parse) == LEX_NAME && parse_ahead(parse, 1) == LEX_NAME)
-        return parse_expected(parse, "a step of an entity",
-                              parse_suggest(parse, words, 3, text));
+        return parse_expected(
+            parse, "a step of an entity",
+            parse_suggest_or(parse, words, 3, text,
+                             "a saga's step is entity.step(arguments)"));
     return saga_step(parse, saga);
 }
 
@@ -96,7 +98,7 @@ bool parse_saga(struct parse *parse)
                               "account, amount: int) { ... }");
     if (!parse_parameters(parse, true, &saga.parameters, &saga.parameter_count))
         return false;
-    if (!parse_open(parse, NULL, &open))
+    if (!parse_open(parse, "its steps stand in { }", &open))
         return false;
     while (!parse_list_over(parse, open, false)) {
         uint32_t began = parse->at;

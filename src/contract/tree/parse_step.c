@@ -191,7 +191,10 @@ static struct tree_statement *assignment(struct parse *parse)
     } else {
         parse_expected(
             parse, "=, += or -=",
-            parse_kind(parse) == LEX_EQUAL ? "= assigns; == compares" : NULL);
+            parse_kind(parse) == LEX_EQUAL
+                ? "= assigns; == compares"
+                : "a statement is require ... else \"...\", if ... { ... }, "
+                  "or an assignment");
         return NULL;
     }
     one->value = parse_expr(parse);

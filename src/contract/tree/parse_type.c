@@ -39,12 +39,14 @@ static bool fold(struct parse *parse, const struct tree_expr *expr,
         else
             *ret_value = expr->op == TREE_DIVIDE ? a / b : a % b;
     } else {
-        source_fault(parse->source, expr->span, NULL,
+        source_fault(parse->source, expr->span, range_hint,
                      "a bound is a constant number");
         return false;
     }
     if (over)
-        source_fault(parse->source, expr->span, NULL,
+        source_fault(parse->source, expr->span,
+                     "numbers go from -9223372036854775808 to "
+                     "9223372036854775807",
                      "this bound is outside 64 bits");
     return !over;
 }
@@ -143,6 +145,10 @@ static bool container(struct parse *parse, struct tree_type *type)
     return true;
 }
 
+static const char type_hint[] =
+    "bool, int(0 .. 9), text(20), a | b, optional ..., set(...), map(...), or "
+    "the name of a record";
+
 /* a | b | c, or the name of a record. */
 static bool names(struct parse *parse, struct tree_type *type)
 {
@@ -153,7 +159,8 @@ static bool names(struct parse *parse, struct tree_type *type)
 
     if (parse_ahead(parse, 1) == LEX_OPEN_PAREN &&
         !parse->tokens[parse->at + 1].first) {
-        parse_expected(parse, "a type", parse_suggest(parse, words, 6, text));
+        parse_expected(parse, "a type",
+                       parse_suggest_or(parse, words, 6, text, type_hint));
         return false;
     }
     if (!parse_name(parse, "a type", true, &name))
@@ -209,7 +216,7 @@ static bool type_of(struct parse *parse, struct tree_type *type)
     }
     if (kind == LEX_NAME || lex_is_word(kind))
         return names(parse, type);
-    return parse_expected(parse, "a type", NULL);
+    return parse_expected(parse, "a type", type_hint);
 }
 
 struct tree_type *parse_type(struct parse *parse)

@@ -74,7 +74,8 @@ static struct tree_measure *measure_of(struct parse *parse,
     measure->span = expr->span;
     if (aggregate(expr, &measure->kind)) {
         if (expr->argument_count != 1) {
-            source_fault(parse->source, expr->span, NULL,
+            source_fault(parse->source, expr->span,
+                         "as in sum(amount), or sum(STEP.PARAMETER)",
                          "%.*s() takes one argument",
                          SLICE_ARG(expr->name.text));
             return NULL;
@@ -83,7 +84,7 @@ static struct tree_measure *measure_of(struct parse *parse,
         inner = has_aggregate(measure->value);
         if (!inner)
             return measure;
-        source_fault(parse->source, inner->span, NULL,
+        source_fault(parse->source, inner->span, "give each a line of its own",
                      "an aggregate within an aggregate");
         return NULL;
     }
@@ -138,7 +139,9 @@ static bool over(struct parse *parse, struct tree_view *view)
     if (parse_kind(parse) != LEX_NAME)
         return true;
     if (!slice_equal(parse_slice(parse), SLICE("over")))
-        return parse_expected(parse, "over all, or {", NULL);
+        return parse_expected(parse, "over all, or {",
+                              "write view NAME { ... }, or view NAME over all "
+                              "{ ... }");
     parse_skip(parse);
     if (!slice_equal(parse_slice(parse), SLICE("all")))
         return parse_expected(parse, "all",
@@ -158,7 +161,8 @@ bool parse_view(struct parse *parse, struct tree_entity *entity)
     if (!parse_name(parse, "the name of a view", false, &view.name) ||
         !over(parse, &view))
         return false;
-    if (!parse_open(parse, NULL, &open))
+    if (!parse_open(parse, "what is shown stands in { }, as name: measure",
+                    &open))
         return false;
     while (!parse_list_over(parse, open, false)) {
         uint32_t began = parse->at;
