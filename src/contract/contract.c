@@ -525,14 +525,21 @@ enum kan_err contract_saga_arguments(const struct contract *contract,
     return KAN_INVALID;
 }
 
+enum kan_err contract_saga_judge(const struct contract *contract, uint32_t saga,
+                                 const void *parameters,
+                                 struct program_refusal *refusal)
+{
+    (void)saga_of(contract, saga);
+    return saga_requires(contract->sagas[saga], parameters, refusal);
+}
+
 enum kan_err contract_saga_requires(const struct contract *contract,
                                     uint32_t saga, const void *parameters,
                                     struct kan_slice *ret_text)
 {
     struct program_refusal refusal;
 
-    (void)saga_of(contract, saga);
-    if (saga_requires(contract->sagas[saga], parameters, &refusal) == KAN_OK)
+    if (contract_saga_judge(contract, saga, parameters, &refusal) == KAN_OK)
         return KAN_OK;
     *ret_text = refusal.kind == PROGRAM_REQUIRE ? refusal.text : refusal.source;
     return KAN_CONFLICT;

@@ -129,4 +129,11 @@ KAN_MUST_USE enum kan_err contract_saga_requires(
     const struct contract *contract, uint32_t saga, const void *parameters,
     struct kan_slice *ret_text);
 
+/* The same, with the refusal; what it names are the parameters, which stand as
+ * the state of contract_saga().values. */
+KAN_MUST_USE enum kan_err contract_saga_judge(const struct contract *contract,
+                                              uint32_t saga,
+                                              const void *parameters,
+                                              struct program_refusal *refusal);
+
 #endif /* CONTRACT_CONTRACT_H */

@@ -134,6 +134,8 @@ static void compare(const struct path *path, uint32_t step, enum kan_err err,
         kan_assert(slice_equal(result.text, refusal->text));
     if (refusal->kind == PROGRAM_INVARIANT)
         kan_assert(slice_equal(result.text, refusal->name));
+    if (refusal->kind == PROGRAM_OVERFLOW || refusal->kind == PROGRAM_DIVIDE)
+        kan_assert(plain_target_named(result.target, refusal->name));
     if (err == KAN_OK) {
         struct program_refusal none;
 
@@ -160,6 +162,8 @@ static void compare_generated(const struct path *path, uint32_t step,
     said = path->subject->take(built, step, arguments, path->input.now_ms,
                                path->input.id);
     kan_assert(said.kind == (int)refusal->kind);
+    if (refusal->kind != PROGRAM_OK)
+        kan_assert(slice_equal(kan_text(said.name), refusal->name));
     kan_assert(
         memcmp(built, refusal->kind == PROGRAM_OK ? after : before, size) == 0);
 }

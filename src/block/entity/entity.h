@@ -207,6 +207,8 @@ struct entity_call
     struct entity_state after; /* out: TAKEN, in the version asked for;
                                   * STALE: n alone. Borrowed until cb returns */
     struct kan_slice text;     /* out: one line; borrowed until cb returns */
+    uint32_t unfit; /* out: REFUSED by an upgrade, before the step: the version
+                     * that the entity does not fit into; else 0 */
     struct program_refusal refusal; /* out: REFUSED */
     struct kan_slice values;        /* out: REFUSED, {"balance":3,...} */
 
@@ -257,6 +259,10 @@ struct entity_change
     enum kan_err err;
     uint64_t n; /* out: of the entity, afterwards */
     struct kan_slice text;
+    uint32_t unfit;                 /* out: REFUSED: the version that it does
+                                     * not fit into */
+    struct program_refusal refusal; /* out: REFUSED, as of a call */
+    struct kan_slice values;
 
     struct entity_host *host; /* from here on: the block's */
     entity_change_cb *cb;
@@ -282,7 +288,8 @@ struct entity_read
     struct kan_slice type;
     struct kan_slice id;
     bool has_at;
-    uint64_t at;      /* then the version is that of the event, unless given */
+    uint64_t at;      /* then the version is that of the event, unless given;
+                       * 0: before the first one, in the newest version */
     uint32_t version; /* 0: the one that it is in */
     uint64_t deadline_ns;
 

@@ -77,6 +77,7 @@ struct entity_item
     uint32_t place;
     size_t shown_at; /* the state as the caller's version has it */
     uint32_t shown;
+    uint32_t unfit; /* the version that an upgrade refused; else 0 */
     struct program_refusal refusal;
     struct buffer text;
     struct buffer values;

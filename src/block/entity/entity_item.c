@@ -142,6 +142,7 @@ static void answer_call(struct entity_item *item,
     if (item->outcome == ENTITY_STALE)
         call->after.n = item->n;
     call->text = buffer_slice(&item->text);
+    call->unfit = item->unfit;
     call->refusal = item->refusal;
     call->values = buffer_slice(&item->values);
     call->cb(call);
@@ -157,6 +158,9 @@ static void answer_change(struct entity_item *item)
     change->err = item->outcome == ENTITY_FAILED ? item->err : KAN_OK;
     change->n = item->n;
     change->text = buffer_slice(&item->text);
+    change->unfit = item->unfit;
+    change->refusal = item->refusal;
+    change->values = buffer_slice(&item->values);
     change->cb(change);
 }
 

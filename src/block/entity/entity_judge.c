@@ -169,6 +169,29 @@ static bool judge_arguments(struct entity_host *host, struct entity_item *item,
     return true;
 }
 
+/* Whether the caller may take a step of that name in the version. */
+static bool has_step(const struct entity_call *call,
+                     const struct program *program)
+{
+    int32_t step = program_step_find(program, call->step);
+
+    return step != PROGRAM_STEP_NONE &&
+           (call->internal || !program_step(program, (uint32_t)step).internal);
+}
+
+/* The first version behind the caller's without his step, which the newest has
+ * not. */
+static uint32_t gone_since(const struct entity_item *item,
+                           const struct entity_type *type)
+{
+    uint32_t place = item->caller;
+
+    while (place < type->newest &&
+           has_step(item->call, entity_type_program(type, place)))
+        place++;
+    return type->versions[place].version;
+}
+
 static bool judge_step(struct entity_item *item, const struct entity_type *type,
                        uint32_t *ret_step)
 {
@@ -178,19 +201,17 @@ static bool judge_step(struct entity_item *item, const struct entity_type *type,
     int32_t step = program_step_find(program, call->step);
     int32_t now = program_step_find(newest, call->step);
 
-    if (step == PROGRAM_STEP_NONE ||
-        (!call->internal && program_step(program, (uint32_t)step).internal)) {
+    if (!has_step(call, program)) {
         item_says(item, ENTITY_NO_STEP, "");
         buffer_print(&item->text, "%.*s version %u has no step %.*s",
                      SLICE_ARG(type->name), program_version(program),
                      SLICE_ARG(call->step));
         return false;
     }
-    if (now == PROGRAM_STEP_NONE ||
-        (!call->internal && program_step(newest, (uint32_t)now).internal)) {
+    if (!has_step(call, newest)) {
         item_says(item, ENTITY_GONE, "");
         buffer_print(&item->text, "step %.*s is gone since version %u",
-                     SLICE_ARG(call->step), program_version(newest));
+                     SLICE_ARG(call->step), gone_since(item, type));
         return false;
     }
     *ret_step = (uint32_t)step;

@@ -179,7 +179,7 @@ static void on_head(struct engine_get *get, enum kan_err err)
 
     look->host->asked--;
     if (!err && !get->items[0].created) {
-        look_end(look, ENTITY_NOTFOUND, KAN_OK, "there is no such entity");
+        look_end(look, ENTITY_NOTFOUND, KAN_OK, "");
         return;
     }
     if (!err)

@@ -5,6 +5,11 @@
 #include "base/assert.h"
 #include "block/entity/entity_host.h"
 
+enum
+{
+    PAST_TEXT_MAX = 96
+};
+
 struct entity_past
 {
     struct list link;
@@ -115,13 +120,21 @@ static void past_fail(struct entity_past *past, enum kan_err err)
 /* The last event of it has been folded, or there is no more. */
 static void past_done(struct entity_past *past)
 {
+    char text[PAST_TEXT_MAX];
+
     if (past->image.n < past->at)
-        past_end(past, ENTITY_NOTFOUND, KAN_OK, "there is no such event yet");
-    else if (!past->image.live)
-        past_end(past, ENTITY_NOTFOUND, KAN_OK,
-                 "the entity was deleted with that event");
+        (void)snprintf(text, sizeof(text),
+                       "the entity is at n %llu: there is no event %llu yet",
+                       (unsigned long long)past->image.n,
+                       (unsigned long long)past->at);
     else
+        (void)snprintf(text, sizeof(text),
+                       "the entity was deleted with event %llu",
+                       (unsigned long long)past->at);
+    if (past->image.n == past->at && (past->image.live || past->at == 0))
         past_show(past);
+    else
+        past_end(past, ENTITY_NOTFOUND, KAN_OK, text);
 }
 
 static enum kan_err past_event(struct entity_past *past,
@@ -184,7 +197,7 @@ static void past_scan(struct entity_past *past)
     struct entity_host *host = past->host;
     struct engine_scan *scan = &past->scan;
     uint64_t after = past->image.n;
-    uint64_t wanted = past->at - after + 1;
+    uint64_t wanted = past->at - after;
     enum kan_err err = KAN_NOMEM;
 
     /* The event of the snapshot itself once more, for its revision. */
@@ -193,7 +206,7 @@ static void past_scan(struct entity_past *past)
     memset(scan, 0, sizeof(*scan));
     scan->request.data = past;
     scan->limit =
-        wanted < ENTITY_OPEN_PAGE ? (uint32_t)wanted : ENTITY_OPEN_PAGE;
+        wanted < ENTITY_OPEN_PAGE ? (uint32_t)wanted + 1 : ENTITY_OPEN_PAGE;
     scan->prefix = entity_key_stream(host, &host->key, past->type->name, 'e',
                                      past_id(past));
     if (after)
@@ -229,9 +242,11 @@ static void on_get(struct engine_get *get, enum kan_err err)
     if (err) {
         past_fail(past, err);
     } else if (!get->items[0].created) {
-        past_end(past, ENTITY_NOTFOUND, KAN_OK, "there is no such entity");
-    } else if (past->at <= head.erased) {
+        past_end(past, ENTITY_NOTFOUND, KAN_OK, "");
+    } else if (head.erased && past->at <= head.erased) {
         past_end(past, ENTITY_ERASED_PAST, KAN_OK, "these events were erased");
+    } else if (past->at == 0) {
+        past_done(past);
     } else {
         /* From the tombstone on, unless a snapshot is later. */
         if (past->image.n < head.erased)
@@ -290,9 +305,7 @@ void entity_past_begin(struct entity_host *host, struct entity_item *item,
         return;
     }
     entity_image_start(type, &past->image);
-    if (at == 0)
-        past_end(past, ENTITY_NOTFOUND, KAN_OK, "events begin with 1");
-    else if (host->open)
+    if (host->open)
         past_start(past);
 }
 

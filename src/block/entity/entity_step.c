@@ -421,6 +421,7 @@ static enum entity_decision says_no_way(struct draft *draft, enum kan_err err,
     if (err == KAN_CONFLICT) {
         entity_refusal_text(program, refusal, type->versions[to].version,
                             &item->text);
+        item->unfit = type->versions[to].version;
         item->refusal = *refusal;
         return says(draft, refused);
     }
@@ -453,6 +454,16 @@ static enum kan_err draft_show(struct draft *draft, uint32_t to,
 
 /* --- steps ---------------------------------------------------------------- */
 
+/* What the refusal of an upgrade names, of the state that it came to. */
+static void unfit_values(struct draft *draft, const struct entity_image *after,
+                         const struct program_refusal *refusal)
+{
+    buffer_clear(&draft->item->values);
+    program_refusal_values(entity_type_program(draft->one->type, after->place),
+                           refusal, UINT32_MAX, after->bytes, NULL,
+                           &draft->item->values);
+}
+
 /* Bring it to the version, with an event for each that it passes. */
 static enum kan_err draft_carry(struct draft *draft, uint32_t to,
                                 const struct program_input *input,
@@ -469,6 +480,8 @@ static enum kan_err draft_carry(struct draft *draft, uint32_t to,
         err =
             up ? entity_image_up(type, &draft->image, input, &after, refusal)
                : entity_image_down(type, &draft->image, input, &after, refusal);
+        if (err == KAN_CONFLICT)
+            unfit_values(draft, &after, refusal);
         if (err)
             break;
         memset(&event, 0, sizeof(event));
@@ -488,6 +501,7 @@ static enum entity_decision refused(struct draft *draft,
 {
     struct entity_item *item = draft->item;
 
+    item->unfit = 0;
     item->refusal = *refusal;
     buffer_clear(&item->text);
     buffer_clear(&item->values);

@@ -281,9 +281,13 @@ static void test_past(void **state)
         assert_int_equal(
             number_in(look_at(&place, "account/a", at, 0).state, "balance"),
             at - 1);
-    assert_int_equal(look_at(&place, "account/a", 0, 0).outcome,
+    assert_int_equal(
+        number_in(look_at(&place, "account/a", 0, 0).state, "balance"), 0);
+    assert_int_equal(look_at(&place, "account/b", 0, 0).outcome,
                      ENTITY_NOTFOUND);
     assert_int_equal(look_at(&place, "account/a", 2501, 0).outcome,
+                     ENTITY_NOTFOUND);
+    assert_int_equal(look_at(&place, "account/a", UINT64_MAX, 0).outcome,
                      ENTITY_NOTFOUND);
     assert_int_equal(look_at(&place, "account/b", 1, 0).outcome,
                      ENTITY_NOTFOUND);

@@ -52,9 +52,13 @@ static void answer(struct saga_waiter *waiter)
     list_remove(&call->link);
     call->part = NULL;
     call->text = buffer_slice(&waiter->text);
+    call->condition = buffer_slice(&waiter->condition);
+    call->values = buffer_slice(&waiter->values);
     host->waiter_count--;
     call->cb(call);
     buffer_fini(&waiter->text);
+    buffer_fini(&waiter->condition);
+    buffer_fini(&waiter->values);
     buffer_fini(&waiter->json);
     buffer_fini(&waiter->saved);
     mem_free(waiter);
@@ -270,6 +274,8 @@ static enum kan_err waiter_drop(struct saga_waiter *waiter, enum kan_err err)
     waiter->call->part = NULL;
     waiter->host->waiter_count--;
     buffer_fini(&waiter->text);
+    buffer_fini(&waiter->condition);
+    buffer_fini(&waiter->values);
     buffer_fini(&waiter->json);
     buffer_fini(&waiter->saved);
     mem_free(waiter);
@@ -300,6 +306,20 @@ static void draw_id(struct saga_waiter *waiter)
 
 /* --- reading one ---------------------------------------------------------- */
 
+/* What keeps it is known to the host that carries it on, and is in no record.
+ */
+static void show_stuck(struct saga_waiter *waiter)
+{
+    struct saga_state *state = &waiter->call->state;
+    const struct saga *saga = map_get(&waiter->host->active, state->id);
+
+    if (!saga || saga->core.revision != state->revision)
+        return;
+    state->stuck = buffer_slice(&saga->stuck);
+    state->stuck_call = buffer_slice(&saga->stuck_call);
+    state->stuck_undo = saga->stuck_undo;
+}
+
 static void on_read(struct engine_get *get, enum kan_err err)
 {
     struct saga_waiter *waiter = get->request.data;
@@ -321,6 +341,8 @@ static void on_read(struct engine_get *get, enum kan_err err)
     }
     if (err == KAN_OK)
         err = show(waiter, &record, get->items[0].version);
+    if (err == KAN_OK)
+        show_stuck(waiter);
     answer_as(waiter, err ? SAGA_FAILED : SAGA_ENDED, err);
 }
 
@@ -373,11 +395,27 @@ struct asked
     struct buffer saved;
 };
 
+/* Its own require does not hold, or cannot be computed. */
+static enum kan_err say_refused(struct saga_waiter *waiter,
+                                const struct program *program,
+                                const void *parameters,
+                                const struct program_refusal *refusal)
+{
+    program_refusal_text(program, refusal, UINT32_MAX, &waiter->text);
+    buffer_append(&waiter->condition, refusal->source);
+    program_refusal_values(program, refusal, UINT32_MAX, parameters, NULL,
+                           &waiter->values);
+    if (buffer_failed(&waiter->text) || buffer_failed(&waiter->condition) ||
+        buffer_failed(&waiter->values))
+        return KAN_NOMEM;
+    return KAN_INVALID;
+}
+
 static enum kan_err ask(struct saga_waiter *waiter, struct asked *asked,
                         enum saga_outcome *ret_outcome)
 {
     struct contract_saga what = contract_saga(asked->contract, asked->saga);
-    struct kan_slice text = kan_slice(NULL, 0);
+    struct program_refusal refusal;
     enum kan_err err;
 
     *ret_outcome = SAGA_BODY_INVALID;
@@ -385,11 +423,10 @@ static enum kan_err ask(struct saga_waiter *waiter, struct asked *asked,
                                &asked->values, &waiter->text);
     if (err)
         return err;
-    if (contract_saga_requires(asked->contract, asked->saga, asked->values,
-                               &text)) {
+    if (contract_saga_judge(asked->contract, asked->saga, asked->values,
+                            &refusal)) {
         *ret_outcome = SAGA_REFUSED;
-        buffer_append(&waiter->text, text);
-        return buffer_failed(&waiter->text) ? KAN_NOMEM : KAN_INVALID;
+        return say_refused(waiter, what.values, asked->values, &refusal);
     }
     program_save(what.values, what.parameters, asked->values, &asked->saved);
     if (buffer_failed(&asked->saved))

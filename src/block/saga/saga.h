@@ -51,11 +51,17 @@ struct saga_state
     struct kan_slice reason;  /* of the refusal: one sentence; or empty */
     struct kan_slice refused; /* "to.deposit"; or empty */
     uint32_t refused_step;    /* its number; SAGA_STEP_NONE */
-    uint64_t revision;        /* of its last progress */
+    struct kan_slice stuck;   /* why it cannot go on, as this host knows: the
+                               * refusal of what nothing may refuse any more,
+                               * or what is wrong with the text; or empty */
+    struct kan_slice stuck_call; /* "from.release", that was; or empty */
+    bool stuck_undo;             /* it undoes */
+    uint64_t revision;           /* of its last progress */
 };
 
 /* {"saga","id","status":"done","parameters":{...},"steps":[{"call":
- * "from.hold","status":"done"}...],"reason":...,"revision":n}. */
+ * "from.hold","status":"done"}...],"refused":...,"reason":...,"stuck":{"call":
+ * "from.release","undo":true,"reason":...},"revision":n}. */
 void saga_state_json(const struct contract *contract,
                      const struct saga_state *state, struct buffer *out);
 
@@ -90,6 +96,9 @@ struct saga_call
     enum kan_err err;
     struct saga_state state; /* out: ENDED, reads; borrowed until cb returns */
     struct kan_slice text;
+    struct kan_slice
+        condition;           /* out: REFUSED, what was required, as written */
+    struct kan_slice values; /* out: REFUSED, {"from":"alice",...} */
 
     struct saga_host *host; /* from here on: the block's */
     saga_call_cb *cb;

@@ -200,12 +200,15 @@ static void on_failed(struct saga_turn *turn)
         rest(turn);
 }
 
-/* It was refused, and is still to be taken: that should not be. */
-static void trouble(struct saga_turn *turn)
+/* It was refused, and is still to be taken: that should not be. What was is
+ * not what the record says is next: a refusal that turns the saga round is in
+ * the record with the first undo alone. */
+static void trouble(struct saga_turn *turn, struct saga_progress was)
 {
     struct saga_effect effect = effect_of(SAGA_EFFECT_TROUBLE);
 
-    effect.step = turn->core.progress.next;
+    effect.step = was.next;
+    effect.undo = was.status == SAGA_UNDOING;
     turn->core.balked = false;
     emit(turn, effect);
     rest(turn);
@@ -214,6 +217,7 @@ static void trouble(struct saga_turn *turn)
 static void on_read(struct saga_turn *turn, struct saga_event event)
 {
     struct saga_core *core = &turn->core;
+    struct saga_progress was = core->progress;
     bool moved = event.revision != core->revision;
 
     if (event.revision == 0 && core->revision != 0) {
@@ -234,7 +238,7 @@ static void on_read(struct saga_turn *turn, struct saga_event event)
     if (saga_core_ended(core->progress))
         answer(turn, true);
     else if (core->balked)
-        trouble(turn);
+        trouble(turn, was);
     else if (core->tries)
         rest(turn);
     else

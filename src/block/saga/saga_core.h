@@ -113,6 +113,7 @@ struct saga_effect
     uint32_t step;                /* DO, UNDO, TROUBLE */
     struct saga_progress becomes; /* DO, UNDO, RECORD: of the record, guarded on
                                    * core.revision (0: on its absence) */
+    bool undo;                    /* TROUBLE: of the step's undo */
     uint32_t ms;                  /* RETRY */
     bool ended;                   /* ANSWER: the record says DONE or UNDONE */
 };

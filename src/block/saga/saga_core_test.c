@@ -360,6 +360,7 @@ static void behind_the_pivot_a_refusal_is_told_and_tried_again(void **state)
         assert_int_equal(turn.effect_count, 2);
         assert_int_equal(turn.effects[0].kind, SAGA_EFFECT_TROUBLE);
         assert_int_equal(turn.effects[0].step, 1);
+        assert_false(turn.effects[0].undo);
         assert_int_equal(turn.effects[1].kind, SAGA_EFFECT_RETRY);
         assert_true(turn.effects[1].ms >= before);
         assert_true(turn.effects[1].ms <= SAGA_BACKOFF_MAX_MS);
@@ -372,6 +373,33 @@ static void behind_the_pivot_a_refusal_is_told_and_tried_again(void **state)
     turn = feed(turn, SAGA_EVENT_TAKEN, 9);
     assert_true(turn.effects[0].ended);
     assert_int_equal(turn.core.progress.status, SAGA_DONE);
+}
+
+/* K-SAGA-4: the record says that the pivot is next until an undo is taken; it
+ * is the undo that is refused, and told. */
+static void an_undo_that_is_refused_is_told(void **state)
+{
+    struct saga_turn turn = begin(2, 1, 1);
+    struct saga_event read = {.kind = SAGA_EVENT_READ,
+                              .revision = 3,
+                              .progress = {SAGA_RUNNING, 1},
+                              .refused = SAGA_STEP_NONE};
+
+    (void)state;
+    turn = feed(turn, SAGA_EVENT_TAKEN, 3);
+    for (int i = 0; i < 3; i++) {
+        turn = feed(turn, SAGA_EVENT_REFUSED, 0);
+        assert_int_equal(turn.effects[0].kind, SAGA_EFFECT_UNDO);
+        turn = feed(turn, SAGA_EVENT_REFUSED, 0);
+        assert_int_equal(turn.effects[0].kind, SAGA_EFFECT_READ);
+        turn = saga_core_step(turn.core, read);
+        assert_int_equal(turn.effects[0].kind, SAGA_EFFECT_TROUBLE);
+        assert_int_equal(turn.effects[0].step, 0);
+        assert_true(turn.effects[0].undo);
+        turn = feed(turn, SAGA_EVENT_TIMER, 0);
+        assert_int_equal(turn.effects[0].kind, SAGA_EFFECT_DO);
+        assert_int_equal(turn.effects[0].step, 1);
+    }
 }
 
 /* A first step that may still come into force keeps the saga. */
@@ -401,6 +429,7 @@ int main(void)
         cmocka_unit_test(a_refusal_undoes_in_reverse),
         cmocka_unit_test(a_first_step_that_is_refused_is_recorded),
         cmocka_unit_test(behind_the_pivot_a_refusal_is_told_and_tried_again),
+        cmocka_unit_test(an_undo_that_is_refused_is_told),
         cmocka_unit_test(what_may_have_begun_is_not_given_up),
     };
 

@@ -27,6 +27,8 @@ struct saga_waiter
     struct engine_get get; /* of a read */
     bool reading;
     struct buffer text; /* what the call's text borrows */
+    struct buffer condition;
+    struct buffer values;
     struct buffer json;
     struct buffer saved; /* the parameters that it asks for */
     char id[32];         /* that was drawn */
@@ -82,7 +84,10 @@ struct saga
     struct buffer refused_call;
     struct buffer reason;
     struct buffer obstacle; /* why what must not be refused was */
-    uint32_t troubles;      /* in a row */
+    struct buffer stuck;    /* why it cannot go on; empty: it does */
+    struct buffer stuck_call;
+    bool stuck_undo;
+    uint32_t troubles; /* in a row */
     struct env_task task;
     struct saga_event event; /* for the task */
     bool asking;             /* of what is below, one is under way */

@@ -375,6 +375,19 @@ static void steps_json(const struct contract *contract, uint32_t saga,
     }
 }
 
+static void stuck_json(const struct saga_state *state, struct buffer *out)
+{
+    json_append_name(out, "stuck");
+    buffer_append_byte(out, '{');
+    if (state->stuck_call.size) {
+        string_member(out, "call", state->stuck_call);
+        json_append_name(out, "undo");
+        buffer_append_text(out, state->stuck_undo ? "true" : "false");
+    }
+    string_member(out, "reason", state->stuck);
+    buffer_append_byte(out, '}');
+}
+
 void saga_state_json(const struct contract *contract,
                      const struct saga_state *state, struct buffer *out)
 {
@@ -395,6 +408,8 @@ void saga_state_json(const struct contract *contract,
         string_member(out, "refused", state->refused);
         string_member(out, "reason", state->reason);
     }
+    if (state->stuck.size)
+        stuck_json(state, out);
     json_append_name(out, "revision");
     buffer_append_u64(out, state->revision);
     buffer_append_byte(out, '}');

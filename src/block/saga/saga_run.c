@@ -58,6 +58,8 @@ void saga_free(struct saga *saga)
     buffer_fini(&saga->refused_call);
     buffer_fini(&saga->reason);
     buffer_fini(&saga->obstacle);
+    buffer_fini(&saga->stuck);
+    buffer_fini(&saga->stuck_call);
     buffer_fini(&saga->key);
     buffer_fini(&saga->mark);
     buffer_fini(&saga->record);
@@ -119,6 +121,12 @@ void saga_stop(struct saga *saga)
 
 /* --- the contract in place ------------------------------------------------ */
 
+static void copy(struct buffer *to, struct kan_slice from)
+{
+    buffer_clear(to);
+    buffer_append(to, from);
+}
+
 static void trouble(struct saga *saga, const char *what, struct kan_slice more)
 {
     struct buffer line = BUFFER_INIT;
@@ -168,21 +176,25 @@ static enum kan_err lay_out(struct saga *saga, struct contract *contract)
 static enum kan_err ready(struct saga *saga)
 {
     struct contract *contract = entity_host_contract(saga->host->entities);
+    const char *what;
     enum kan_err err;
 
     if (saga->contract == contract)
         return KAN_OK;
     err = lay_out(saga, contract);
+    if (err == KAN_OK)
+        buffer_clear(&saga->stuck);
     if (err == KAN_OK || err == KAN_NOMEM)
         return err;
+    what = err == KAN_NOTFOUND
+               ? "it is under way, and the contract has no such saga any "
+                 "more: it waits for a text that has it"
+               : "it is under way, and its steps were changed: it waits "
+                 "for the text that it was begun with";
+    buffer_clear(&saga->stuck_call);
+    copy(&saga->stuck, kan_text(what));
     if (saga->core.tries % TELL_EVERY == 0)
-        trouble(saga,
-                err == KAN_NOTFOUND
-                    ? "it is under way, and the contract has no such saga any "
-                      "more: it waits for a text that has it"
-                    : "it is under way, and its steps were changed: it waits "
-                      "for the text that it was begun with",
-                kan_slice(NULL, 0));
+        trouble(saga, what, kan_slice(NULL, 0));
     return KAN_BUSY;
 }
 
@@ -247,12 +259,6 @@ static enum kan_err write_record(struct saga *saga,
 }
 
 /* --- taking a step -------------------------------------------------------- */
-
-static void copy(struct buffer *to, struct kan_slice from)
-{
-    buffer_clear(to);
-    buffer_append(to, from);
-}
 
 /* Whether it can be kept. What is told of a step that must not be refused does
  * not take the place of what made the saga turn round. */
@@ -528,14 +534,18 @@ static void rest(struct saga *saga, uint32_t ms)
         later(saga, event);
 }
 
-static void refused(struct saga *saga, uint32_t step)
+static void refused(struct saga *saga, const struct saga_effect *effect)
 {
     struct buffer line = BUFFER_INIT;
 
+    copy(&saga->stuck, buffer_slice(&saga->obstacle));
+    saga->stuck_undo = effect->undo;
+    buffer_clear(&saga->stuck_call);
+    saga_call_text(saga->contract, saga->number, effect->step, effect->undo,
+                   &saga->stuck_call);
     if (saga->troubles++ % TELL_EVERY)
         return;
-    saga_call_text(saga->contract, saga->number, step,
-                   saga->core.progress.status == SAGA_UNDOING, &line);
+    buffer_append(&line, buffer_slice(&saga->stuck_call));
     buffer_append_text(&line, ": ");
     buffer_append(&line, buffer_slice(&saga->obstacle));
     trouble(saga,
@@ -550,8 +560,10 @@ static void feed(struct saga *saga, struct saga_event event)
     struct saga_turn turn = saga_core_step(saga->core, event);
 
     saga->core = turn.core;
-    if (event.kind == SAGA_EVENT_TAKEN)
+    if (event.kind == SAGA_EVENT_TAKEN) {
         saga->troubles = 0;
+        buffer_clear(&saga->stuck);
+    }
     if (event.kind == SAGA_EVENT_TAKEN && turn.core.phase == SAGA_OVER) {
         struct saga_stats *stats = &saga->host->stats;
         *(turn.core.progress.status == SAGA_DONE ? &stats->done
@@ -574,7 +586,7 @@ static void feed(struct saga *saga, struct saga_event event)
             rest(saga, effect->ms);
             break;
         case SAGA_EFFECT_TROUBLE:
-            refused(saga, effect->step);
+            refused(saga, effect);
             break;
         case SAGA_EFFECT_ANSWER:
             end_with(saga, effect->ended ? SAGA_ENDED : SAGA_FAILED,

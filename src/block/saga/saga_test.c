@@ -572,6 +572,9 @@ static void a_step_behind_the_pivot_is_refused(void **state)
     asked = saga_look(&place, "t1");
     assert_int_equal(asked.outcome, SAGA_ENDED);
     assert_int_equal(asked.status, SAGA_RUNNING);
+    assert_non_null(strstr(asked.json,
+                           "\"stuck\":{\"call\":\"to.deposit\",\"undo\":"
+                           "false,\"reason\":\"deposit needs open\"}"));
     place_crash(&place);
     pass(&place, 1000);
     assert_int_equal(saga_stats(place.above).running, 1);
@@ -580,6 +583,48 @@ static void a_step_behind_the_pivot_is_refused(void **state)
     ends(&asked, SAGA_DONE);
     assert_int_equal(number_of(&place, "alice", "balance"), 5);
     assert_int_equal(number_of(&place, "bob", "balance"), 5);
+    place_close(&place);
+}
+
+/* K-SAGA-4: what is refused is the undo of the first step, while the record
+ * says that the second is next. */
+static void an_undo_is_refused(void **state)
+{
+    static const char text[] =
+        "type account {\n"
+        "    money: int(0 .. 10) = 5\n"
+        "    open: bool = true\n"
+        "    step put when open { money += 5 }\n"
+        "    step take when money > 0 { money = 0 }\n"
+        "    internal step hold { money = 10 }\n"
+        "    internal step release { money += 1 }\n"
+        "    step close { open = false }\n"
+        "}\n"
+        "saga transfer(from: account, to: account, amount: int(1 .. 9)) {\n"
+        "    from.hold() undo from.release()\n"
+        "    to.put()\n"
+        "}\n";
+    struct place place;
+    struct saga_asked asked;
+
+    (void)state;
+    bank_open_text(&place, PLACE_MEMORY, text, 1);
+    took(&place, "account/bob", "close", "{}");
+    saga_to_ask(&asked, "t1", five);
+    saga_ask(&place, &asked);
+    run_until(&place, &asked.done);
+    assert_int_equal(asked.err, KAN_TIMEOUT);
+    assert_non_null(strstr(place.trouble, "from.release: money would be 11"));
+    asked = saga_look(&place, "t1");
+    assert_int_equal(asked.status, SAGA_RUNNING);
+    assert_non_null(strstr(asked.json,
+                           "\"stuck\":{\"call\":\"from.release\",\"undo\":"
+                           "true,\"reason\":\"money would be 11"));
+    took(&place, "account/alice", "take", "{}");
+    asked = transfer(&place, "t1", five);
+    ends(&asked, SAGA_UNDONE);
+    assert_null(strstr(asked.json, "stuck"));
+    assert_int_equal(number_of(&place, "alice", "money"), 1);
     place_close(&place);
 }
 
@@ -662,6 +707,7 @@ int main(void)
         cmocka_unit_test(each_answer_is_lost_in_turn),
         cmocka_unit_test(each_request_is_refused_in_turn),
         cmocka_unit_test(a_step_behind_the_pivot_is_refused),
+        cmocka_unit_test(an_undo_is_refused),
         cmocka_unit_test(who_lets_go_is_told),
         cmocka_unit_test(memory_runs_out),
     };

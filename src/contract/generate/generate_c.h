@@ -97,6 +97,8 @@ struct gen
     uint64_t written[TREE_FIELDS_MAX / 64]; /* somewhere in the body */
     uint64_t dirty[TREE_FIELDS_MAX / 64];   /* maybe written by now */
     uint64_t apart[TREE_FIELDS_MAX / 64];   /* a refusal may follow */
+    const char *assigned; /* "lines.count", where the statement's value goes;
+                           * "" outside of assignments */
     bool reads_now;
     bool reads_id;
     uint64_t reads_parameters; /* bits */
@@ -164,10 +166,10 @@ void gen_helpers_write(struct gen *g);
 /* --- generate_c_expr.c ---------------------------------------------------- */
 
 struct gen_value gen_expr(struct gen *g, const struct tree_expr *expr);
-/* a + b, a - b or a * b of ints; name is told when it overflows. */
+/* a + b, a - b or a * b of ints. */
 struct gen_value gen_compute(struct gen *g, enum tree_operator op,
                              struct gen_value a, struct gen_value b,
-                             const char *name, struct source_span span);
+                             struct source_span span);
 /* The value's code, in brackets when it binds less tightly. */
 const char *gen_code(struct gen *g, struct gen_value value, enum gen_bind bind);
 /* The value in a variable of its own. */

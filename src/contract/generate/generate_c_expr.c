@@ -373,7 +373,7 @@ static void range_of(enum tree_operator op, struct gen_value a,
 
 static struct gen_value computed(struct gen *g, enum tree_operator op,
                                  struct gen_value a, struct gen_value b,
-                                 const char *name, struct source_span span)
+                                 struct source_span span)
 {
     static const char *const signs[] = {
         [TREE_ADD] = "+", [TREE_SUBTRACT] = "-", [TREE_MULTIPLY] = "*"};
@@ -399,11 +399,12 @@ static struct gen_value computed(struct gen *g, enum tree_operator op,
     }
     temp = gen_words(g, "t%u", ++g->temps);
     gen_line(g, "int64_t %s = 0;", temp);
-    gen_refuse(g,
-               gen_words(g, "!%s_int_%s(%s, %s, &%s)", g->name, functions[op],
-                         a.code, b.code, temp),
-               gen_reason(g, PROGRAM_OVERFLOW, name, nothing, span, 0, 0),
-               NULL);
+    gen_refuse(
+        g,
+        gen_words(g, "!%s_int_%s(%s, %s, &%s)", g->name, functions[op], a.code,
+                  b.code, temp),
+        gen_reason(g, PROGRAM_OVERFLOW, g->assigned, nothing, span, 0, 0),
+        NULL);
     value.code = temp;
     value.bind = GEN_ATOM;
     value.settled = true;
@@ -419,7 +420,8 @@ static struct gen_value divided(struct gen *g, const struct tree_expr *expr,
     if (b.min <= 0 && b.max >= 0) {
         b = gen_settle(g, b);
         gen_refuse(g, gen_words(g, "%s == 0", gen_code(g, b, GEN_EQUAL)),
-                   gen_reason(g, PROGRAM_DIVIDE, "", nothing, expr->span, 0, 0),
+                   gen_reason(g, PROGRAM_DIVIDE, g->assigned, nothing,
+                              expr->span, 0, 0),
                    NULL);
     }
     if (b.min <= -1 && b.max >= -1 && rest) {
@@ -433,13 +435,13 @@ static struct gen_value divided(struct gen *g, const struct tree_expr *expr,
     if (b.min <= -1 && b.max >= -1 && a.min == INT64_MIN) {
         a = gen_settle(g, a);
         b = gen_settle(g, b);
-        gen_refuse(
-            g,
-            gen_words(g, "%s == INT64_MIN && %s == -1",
-                      gen_code(g, a, GEN_EQUAL + 1),
-                      gen_code(g, b, GEN_EQUAL + 1)),
-            gen_reason(g, PROGRAM_OVERFLOW, "", nothing, expr->span, 0, 0),
-            NULL);
+        gen_refuse(g,
+                   gen_words(g, "%s == INT64_MIN && %s == -1",
+                             gen_code(g, a, GEN_EQUAL + 1),
+                             gen_code(g, b, GEN_EQUAL + 1)),
+                   gen_reason(g, PROGRAM_OVERFLOW, g->assigned, nothing,
+                              expr->span, 0, 0),
+                   NULL);
     }
     value.code = gen_words(g, "%s %c %s", gen_code(g, a, GEN_PRODUCT),
                            rest ? '%' : '/', gen_code(g, b, GEN_UNARY));
@@ -458,7 +460,7 @@ static struct gen_value expr_arithmetic(struct gen *g,
 
     if (expr->op == TREE_DIVIDE || expr->op == TREE_REMAINDER)
         return divided(g, expr, a, b);
-    return computed(g, expr->op, a, b, "", expr->span);
+    return computed(g, expr->op, a, b, expr->span);
 }
 
 static struct gen_value expr_unary(struct gen *g, const struct tree_expr *expr)
@@ -467,7 +469,7 @@ static struct gen_value expr_unary(struct gen *g, const struct tree_expr *expr)
     struct gen_value zero = gen_constant_value(g, NULL, TREE_INT, 0);
 
     if (expr->op == TREE_MINUS)
-        return computed(g, TREE_SUBTRACT, zero, a, "", expr->span);
+        return computed(g, TREE_SUBTRACT, zero, a, expr->span);
     return gen_inverted(g, a);
 }
 
@@ -714,7 +716,7 @@ struct gen_value gen_expr(struct gen *g, const struct tree_expr *expr)
 
 struct gen_value gen_compute(struct gen *g, enum tree_operator op,
                              struct gen_value a, struct gen_value b,
-                             const char *name, struct source_span span)
+                             struct source_span span)
 {
-    return computed(g, op, a, b, name, span);
+    return computed(g, op, a, b, span);
 }

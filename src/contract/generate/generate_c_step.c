@@ -156,9 +156,8 @@ static const char *insert(struct gen *g, const struct tree_statement *statement,
 static void assign(struct gen *g, const struct tree_statement *statement)
 {
     const struct tree_expr *target = statement->target;
-    struct gen_goal goal = {.type = target->type,
-                            .name = target_name(g, target),
-                            .span = statement->span};
+    struct gen_goal goal = {
+        .type = target->type, .name = g->assigned, .span = statement->span};
     bool apart = statement->value->kind == TREE_LITERAL ||
                  statement->value->kind == TREE_IF ||
                  statement->value->kind == TREE_NONE;
@@ -186,12 +185,12 @@ static void assign(struct gen *g, const struct tree_statement *statement)
         value = gen_settle(g, gen_fit(g, gen_expr(g, statement->value), goal));
     }
     if (target->kind == TREE_INDEX) {
-        const char *name = target_name(g, target->left);
-
         whole = gen_expr(g, target->left);
-        key = key_ready(g, target->right, target->left->type, name);
+        key = key_ready(g, target->right, target->left->type, g->assigned);
+        if (g->failed)
+            return;
         goal.place = gen_words(g, "%s.elements[%s].value", whole.code,
-                               insert(g, statement, whole, key, name));
+                               insert(g, statement, whole, key, g->assigned));
     } else {
         goal.place = gen_expr(g, target).place;
     }
@@ -201,7 +200,7 @@ static void assign(struct gen *g, const struct tree_statement *statement)
 static void change(struct gen *g, const struct tree_statement *statement)
 {
     const struct tree_expr *target = statement->target;
-    const char *name = target_name(g, target);
+    const char *name = g->assigned;
     bool more = statement->kind == TREE_INCREASE;
     struct gen_value was = gen_expr(g, target);
     struct gen_value by;
@@ -215,7 +214,7 @@ static void change(struct gen *g, const struct tree_statement *statement)
     if (target->type->kind == TREE_INT) {
         by = gen_expr(g, statement->value);
         gen_put(g,
-                gen_compute(g, more ? TREE_ADD : TREE_SUBTRACT, was, by, name,
+                gen_compute(g, more ? TREE_ADD : TREE_SUBTRACT, was, by,
                             statement->span),
                 goal);
     } else if (more) {
@@ -281,13 +280,16 @@ static void statement_write(struct gen *g,
         branch(g, statement);
         return;
     case TREE_ASSIGN:
+        g->assigned = target_name(g, statement->target);
         assign(g, statement);
         break;
     case TREE_INCREASE:
     case TREE_DECREASE:
+        g->assigned = target_name(g, statement->target);
         change(g, statement);
         break;
     }
+    g->assigned = "";
     bit_set(g->dirty, target_field(statement->target));
 }
 
@@ -456,6 +458,7 @@ static void unused_write(struct gen *g, struct kan_slice body)
 void gen_step_begin(struct gen *g, uint32_t number)
 {
     g->step = &g->entity->steps[number];
+    g->assigned = "";
     names_choose(g);
 }
 

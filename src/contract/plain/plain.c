@@ -359,6 +359,7 @@ static void plain_block(struct plain_run *run, const struct tree_block *block)
         const struct tree_statement *statement = block->statements[i];
         const struct plain_value *value;
 
+        run->target = statement->target;
         switch (statement->kind) {
         case TREE_REQUIRE:
             value = plain_expr(run, statement->condition);
@@ -384,6 +385,8 @@ static void plain_block(struct plain_run *run, const struct tree_block *block)
             }
             break;
         }
+        if (!plain_ended(run))
+            run->target = NULL;
     }
 }
 
@@ -403,11 +406,33 @@ static void plain_invariants(struct plain_run *run,
     }
 }
 
+bool plain_target_named(const struct tree_expr *target, struct kan_slice name)
+{
+    struct kan_slice part;
+    size_t before;
+
+    if (!target)
+        return name.size == 0;
+    if (target->kind == TREE_INDEX)
+        return plain_target_named(target->left, name);
+    part = target->name.text;
+    if (target->kind == TREE_NAMED)
+        return slice_equal(part, name);
+    /* "." and the last part. */
+    if (name.size < part.size + 1)
+        return false;
+    before = name.size - part.size - 1;
+    return slice_at(name, before) == '.' &&
+           slice_equal(slice_skip(name, before + 1), part) &&
+           plain_target_named(target->left, slice_head(name, before));
+}
+
 static struct plain_result plain_end(const struct plain_run *run)
 {
     struct plain_result result = {.refused = run->refused,
                                   .state = run->state,
                                   .text = run->text,
+                                  .target = run->target,
                                   .failed = run->failed};
 
     return result;

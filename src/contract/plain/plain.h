@@ -35,8 +35,14 @@ struct plain_result
     enum program_refusal_kind refused; /* PROGRAM_OK: it was taken */
     const struct plain_value *state;   /* of all fields, when it was */
     struct kan_slice text;             /* REQUIRE: its text; INVARIANT: name */
+    const struct tree_expr *target;    /* what was being assigned, or NULL */
     bool failed;                       /* memory ran out: nothing else counts */
 };
+
+/* Whether name is what the interpreter calls the target that was assigned:
+ * "lines.count" for lines[article].count; empty for none. Of OVERFLOW and
+ * DIVIDE. */
+bool plain_target_named(const struct tree_expr *target, struct kan_slice name);
 
 /* The state in which an entity begins; NULL when memory ran out. */
 const struct plain_value *plain_start(const struct tree_entity *entity,

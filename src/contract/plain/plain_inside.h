@@ -15,7 +15,8 @@ struct plain_run
     const struct program_input *input;
     enum program_refusal_kind refused;
     struct kan_slice text;
-    bool failed; /* memory */
+    const struct tree_expr *target; /* of the statement, when it assigns */
+    bool failed;                    /* memory */
 };
 
 /* none; and what is returned where nothing is looked at. */

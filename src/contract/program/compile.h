@@ -92,7 +92,9 @@ struct compile
     uint32_t temps;     /* the next free byte */
     uint32_t temps_size;
     uint32_t depth;
-    bool reads_outside; /* now or id was read */
+    struct program_words assigned; /* "lines.count": where the statement's value
+                                    * goes; empty outside of assignments */
+    bool reads_outside;            /* now or id was read */
     uint64_t reads[PROGRAM_FIELD_WORDS];
     uint64_t writes[PROGRAM_FIELD_WORDS];
 };

@@ -401,7 +401,7 @@ static struct compile_value expr_arithmetic(struct compile *c,
     struct compile_value right = compile_expr(c, expr->right);
     uint16_t b = compile_in_register(c, right, expr->span);
     uint16_t reg = compile_register(c, expr->span);
-    uint32_t condition = compile_condition(c, ops[expr->op].kind, no_words,
+    uint32_t condition = compile_condition(c, ops[expr->op].kind, c->assigned,
                                            expr->span, expr, NULL);
 
     compile_emit_xy(c, ops[expr->op].op, reg, a, b, condition, 0);
@@ -425,8 +425,8 @@ static struct compile_value expr_negative(struct compile *c,
     compile_emit_number(c, zero, 0);
     reg = compile_register(c, expr->span);
     compile_emit_xy(c, MACHINE_SUBTRACT, reg, zero, right,
-                    compile_condition(c, PROGRAM_OVERFLOW, no_words, expr->span,
-                                      expr, NULL),
+                    compile_condition(c, PROGRAM_OVERFLOW, c->assigned,
+                                      expr->span, expr, NULL),
                     0);
     return value_number(reg, TREE_INT);
 }

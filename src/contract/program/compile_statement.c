@@ -72,14 +72,13 @@ static void note_write(struct compile *c, const struct tree_expr *target)
 /* Check the key against what the set or map may hold, and put it where no
  * change of the set or map can move it. Returns its register. */
 static uint16_t key_ready(struct compile *c, const struct tree_expr *expr,
-                          uint32_t whole, struct program_words name,
-                          const struct tree_expr *target)
+                          uint32_t whole, const struct tree_expr *target)
 {
     const struct program_type *type = compile_type_of(c, whole);
     struct compile_goal goal = {
         .type = type->kind == TREE_MAP ? type->key : type->of,
         .reg = MACHINE_TEMPS,
-        .name = name,
+        .name = c->assigned,
         .span = expr->span,
         .target = target,
         .value = expr};
@@ -109,10 +108,11 @@ static uint16_t key_ready(struct compile *c, const struct tree_expr *expr,
 /* The condition of a set or map that is full. */
 static uint32_t full_condition(struct compile *c,
                                const struct tree_statement *statement,
-                               uint32_t whole, struct program_words name)
+                               uint32_t whole)
 {
-    uint32_t number = compile_condition(c, PROGRAM_FULL, name, statement->span,
-                                        statement->target, statement->value);
+    uint32_t number =
+        compile_condition(c, PROGRAM_FULL, c->assigned, statement->span,
+                          statement->target, statement->value);
 
     if (c->err == KAN_OK) {
         COMPILE_ITEM(c, conditions, struct program_inside_condition, number)
@@ -153,18 +153,16 @@ static struct target target_made(struct compile *c,
     const struct tree_expr *expr = statement->target;
     struct compile_value whole = compile_expr(c, expr->left);
     struct target target = {.type = whole.type};
-    struct program_words name;
     uint16_t at;
     uint16_t key;
 
     if (c->err != KAN_OK)
         return target;
-    name = target_name(c, expr->left);
     at = compile_address(c, whole, expr->span);
-    key = key_ready(c, expr->right, whole.type, name, expr->left);
+    key = key_ready(c, expr->right, whole.type, expr->left);
     target.reg = compile_register(c, expr->span);
     compile_emit_xy(c, MACHINE_INSERT, target.reg, at, key, whole.type,
-                    full_condition(c, statement, whole.type, name));
+                    full_condition(c, statement, whole.type));
     if (c->err == KAN_OK)
         target.type = compile_type_of(c, whole.type)->of;
     return target;
@@ -196,11 +194,11 @@ static struct compile_goal statement_goal(
 {
     struct compile_goal goal = {.type = type,
                                 .reg = MACHINE_TEMPS,
+                                .name = c->assigned,
                                 .span = statement->span,
                                 .target = statement->target,
                                 .value = statement->value};
 
-    goal.name = target_name(c, statement->target);
     return goal;
 }
 
@@ -281,18 +279,16 @@ static void statement_element(struct compile *c,
     bool more = statement->kind == TREE_INCREASE;
     struct compile_value whole = compile_expr(c, statement->target);
     uint16_t at = compile_address(c, whole, statement->span);
-    struct program_words name = target_name(c, statement->target);
     uint16_t key;
     uint16_t reg;
 
     if (c->err != KAN_OK)
         return;
     if (more) {
-        key =
-            key_ready(c, statement->value, whole.type, name, statement->target);
+        key = key_ready(c, statement->value, whole.type, statement->target);
         reg = compile_register(c, statement->span);
         compile_emit_xy(c, MACHINE_INSERT, reg, at, key, whole.type,
-                        full_condition(c, statement, whole.type, name));
+                        full_condition(c, statement, whole.type));
         return;
     }
     key = compile_key(c, statement->value, whole.type);
@@ -358,6 +354,8 @@ void compile_block(struct compile *c, const struct tree_block *block)
         /* Nothing in registers or temporaries outlives a statement. */
         c->registers = MACHINE_FIRST;
         c->temps = 0;
+        if (statement->target)
+            c->assigned = target_name(c, statement->target);
         switch (statement->kind) {
         case TREE_REQUIRE:
             compile_require(c, statement->condition, PROGRAM_REQUIRE, no_words,
@@ -376,5 +374,6 @@ void compile_block(struct compile *c, const struct tree_block *block)
             statement_branch(c, statement);
             break;
         }
+        c->assigned = no_words;
     }
 }

@@ -182,7 +182,8 @@ struct program_refusal
                               * apart within the program. Of an upgrade: of the
                               * version that is reached, or UINT32_MAX */
     struct kan_slice name;   /* INVARIANT: its name; BOUND, MISSING, FULL,
-                              * LENGTH: the field, as "lines" */
+                              * LENGTH: the field, as "lines"; OVERFLOW, DIVIDE:
+                              * the field that the value was for, or empty */
     struct kan_slice text;   /* REQUIRE: the text behind else */
     struct kan_slice source; /* the condition, or what could not be computed, as
                               * written */
@@ -253,9 +254,10 @@ void program_json(const struct program *program, uint32_t type,
                   const void *value, struct buffer *out);
 
 /* Read JSON. value holds the defaults before (program_arguments(), or zeroed);
- * unknown fields, missing fields without a default, wrong types and values out
- * of range are KAN_INVALID with one line in why, which begins with the path:
- * "lines.apple: 100 is not in 1 .. 99"; what value holds is then undefined.
+ * unknown fields, missing ones without a default (within a record optionals may
+ * be missing too), wrong types and values out of range are KAN_INVALID with one
+ * line in why, which begins with the path: "lines.apple: 100 is not in 1 ..
+ * 99"; what value holds is then undefined.
  * Integers may be strings of digits. */
 KAN_MUST_USE enum kan_err program_read_json(const struct program *program,
                                             uint32_t type,

@@ -121,17 +121,18 @@ static void numbers_overflow(void **state)
         "    step guarded(x: int) when x + 1 > a { a = 5 }\n"
         "}\n");
     refused("sum", "{\"x\":" MOST ",\"y\":1}", PROGRAM_OVERFLOW);
-    says("sum", "x + y does not fit into 64 bits", "{\"x\":" MOST ",\"y\":1}");
+    says("sum", "a cannot be set: x + y does not fit into 64 bits",
+         "{\"x\":" MOST ",\"y\":1}");
     refused("less", "{\"x\":" LEAST ",\"y\":1}", PROGRAM_OVERFLOW);
     refused("times", "{\"x\":" MOST ",\"y\":2}", PROGRAM_OVERFLOW);
     refused("times", "{\"x\":" LEAST ",\"y\":-1}", PROGRAM_OVERFLOW);
     refused("by", "{\"x\":" LEAST ",\"y\":-1}", PROGRAM_OVERFLOW);
     refused("by", "{\"x\":1,\"y\":0}", PROGRAM_DIVIDE);
-    says("by", "x / y divides by zero", "{\"x\":1,\"y\":0}");
+    says("by", "a cannot be set: x / y divides by zero", "{\"x\":1,\"y\":0}");
     refused("rest", "{\"x\":1,\"y\":0}", PROGRAM_DIVIDE);
     refused("turn", "{\"x\":" LEAST "}", PROGRAM_OVERFLOW);
     refused("more", "{\"x\":" MOST "}", PROGRAM_OVERFLOW);
-    says("more", "a += x does not fit into 64 bits",
+    says("more", "a cannot be set: a += x does not fit into 64 bits",
          "{\"a\":1,\"x\":" MOST "}");
     refused("fewer", "{\"x\":" LEAST "}", PROGRAM_OVERFLOW);
     refused("guarded", "{\"x\":" MOST "}", PROGRAM_OVERFLOW);
@@ -142,6 +143,65 @@ static void numbers_overflow(void **state)
     taken("sum", "{\"x\":" MOST ",\"y\":0}");
     taken("less", "{\"x\":" LEAST ",\"y\":0}");
     state_is("{\"a\":" LEAST "}");
+    ends();
+}
+
+/* The name in the refusal of a step that cannot be computed. */
+static void names(const char *step, const char *json, const char *name)
+{
+    assert_true(take(step, json) >= PROGRAM_OVERFLOW);
+    assert_int_equal(t.refusal.name.size, strlen(name));
+    assert_memory_equal(t.refusal.name.bytes, name, strlen(name));
+}
+
+static void what_was_assigned_is_named(void **state)
+{
+    (void)state;
+    begins(
+        "record point { x: int\n y: int }\n"
+        "type t {\n"
+        "    big: int = 1\n"
+        "    at: point = point { x: 0, y: 0 }\n"
+        "    many: map(int, point, 3)\n"
+        "    some: set(int, 3)\n"
+        "    invariant whole: 10 / (big - 7) != 99\n"
+        "    step field(a: int) { big = a * 2 + 1 }\n"
+        "    step negative(a: int) { big = -a }\n"
+        "    step inner(a: int) { big = max(a + 1, 3) }\n"
+        "    step member(a: int) { at.x = a + 1 }\n"
+        "    step literal(a: int) { at = point { x: 1, y: 1 / a } }\n"
+        "    step key(a: int) { many[a + 1] = at }\n"
+        "    step put(a: int) { some += a + 1 }\n"
+        "    step out(a: int) { some -= a + 1 }\n"
+        "    step element(a: int) {\n"
+        "        many[1] = at\n"
+        "        many[1].y += a\n"
+        "        many[1].y += 1\n"
+        "    }\n"
+        "    step guard(a: int) when a + 1 > 0 { big = 2 }\n"
+        "    step must(a: int) { big = 2\n require a + 1 > 0 else \"no\" }\n"
+        "    step branch(a: int) { big = 2\n if a + 1 > 0 { big = 3 } }\n"
+        "    step behind(a: int) { if a > 0 { big = 3 }\n"
+        "        require a + 1 > 0 else \"no\" }\n"
+        "    step seven { big = 7 }\n"
+        "}\n");
+    names("field", "{\"a\":" MOST "}", "big");
+    says("field", "big cannot be set: a * 2 does not fit into 64 bits",
+         "{\"a\":" MOST "}");
+    names("negative", "{\"a\":" LEAST "}", "big");
+    names("inner", "{\"a\":" MOST "}", "big");
+    names("member", "{\"a\":" MOST "}", "at.x");
+    names("literal", "{\"a\":0}", "at");
+    names("key", "{\"a\":" MOST "}", "many");
+    names("put", "{\"a\":" MOST "}", "some");
+    names("out", "{\"a\":" MOST "}", "some");
+    names("element", "{\"a\":" MOST "}", "many.y");
+    names("guard", "{\"a\":" MOST "}", "");
+    says("guard", "a + 1 does not fit into 64 bits", "{\"a\":" MOST "}");
+    names("must", "{\"a\":" MOST "}", "");
+    names("branch", "{\"a\":" MOST "}", "");
+    names("behind", "{\"a\":" MOST "}", "");
+    names("seven", "{}", "");
     ends();
 }
 
@@ -558,6 +618,7 @@ int main(void)
         cmocka_unit_test_teardown(bank_runs, torn_down),
         cmocka_unit_test_teardown(numbers_are_computed, torn_down),
         cmocka_unit_test_teardown(numbers_overflow, torn_down),
+        cmocka_unit_test_teardown(what_was_assigned_is_named, torn_down),
         cmocka_unit_test_teardown(numbers_are_compared, torn_down),
         cmocka_unit_test_teardown(bounds_are_kept, torn_down),
         cmocka_unit_test_teardown(truth_is_short, torn_down),

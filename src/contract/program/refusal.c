@@ -53,6 +53,15 @@ static void number(int64_t value, struct buffer *out)
     buffer_print(out, "%lld", (long long)value);
 }
 
+/* "big cannot be set: ", of a computation whose value was to go there. */
+static void cannot_be_set(struct buffer *out, struct kan_slice name)
+{
+    if (name.size) {
+        buffer_append(out, name);
+        buffer_append_text(out, " cannot be set: ");
+    }
+}
+
 /* Parts of the sentence: words, and slices between them. */
 static void said(struct buffer *out, struct kan_slice first, const char *words,
                  struct kan_slice second)
@@ -92,9 +101,11 @@ void program_refusal_text(const struct program *program,
         number(refusal->max, out);
         break;
     case PROGRAM_OVERFLOW:
+        cannot_be_set(out, refusal->name);
         said(out, refusal->source, " does not fit into 64 bits", kan_text(""));
         break;
     case PROGRAM_DIVIDE:
+        cannot_be_set(out, refusal->name);
         said(out, refusal->source, " divides by zero", kan_text(""));
         break;
     case PROGRAM_MISSING:

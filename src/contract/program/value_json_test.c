@@ -75,6 +75,8 @@ static void test_written(void **state)
          "{\"paid\":null,\"shipped\":true}"},
         {"home", "{\"floor\":null,\"at\":{\"street\":\"x\"}}",
          "{\"at\":{\"street\":\"x\",\"number\":1},\"floor\":null}"},
+        {"home", "{\"at\":{\"street\":\"x\"}}",
+         "{\"at\":{\"street\":\"x\",\"number\":1},\"floor\":null}"},
         {"home", "null", NULL},
     };
 

@@ -29,6 +29,7 @@ struct reading
     const struct program *program;
     const struct json_tree *json;
     struct buffer *why;
+    const struct json_node *arguments; /* of a step, or NULL */
 };
 
 /* --- faults --------------------------------------------------------------- */
@@ -281,6 +282,17 @@ static enum kan_err read_member(const struct reading *r,
     return read_value(r, &here, member.type, node, value + member.offset);
 }
 
+/* A record written out may be without its optionals; a parameter must be given,
+ * or have a default. */
+static bool may_be_missing(const struct reading *r,
+                           const struct json_node *node,
+                           const struct program_member *member)
+{
+    return member->has_default ||
+           (node != r->arguments &&
+            program_type(r->program, member->type)->kind == TREE_OPTIONAL);
+}
+
 /* value holds what is not given. */
 static enum kan_err read_record(const struct reading *r,
                                 const struct place *place, uint32_t type,
@@ -300,7 +312,7 @@ static enum kan_err read_record(const struct reading *r,
     for (uint32_t i = 0; i < count; i++) {
         struct program_member member = program_member(r->program, type, i);
         struct place here = {.above = place, .name = member.name};
-        if (member.has_default || (seen[i / 64] >> (i % 64) & 1))
+        if ((seen[i / 64] >> (i % 64) & 1) || may_be_missing(r, node, &member))
             continue;
         (void)refuse(r, &here, "missing, expected ");
         value_type_print(r->program, member.type, r->why);
@@ -462,12 +474,13 @@ enum kan_err program_read_json(const struct program *program, uint32_t type,
                                const struct json_node *node, void *value,
                                struct buffer *why)
 {
-    const struct reading r = {program, json, why};
+    bool whole = program_type(program, type)->kind == TREE_RECORD;
+    const struct reading r = {program, json, why, whole ? node : NULL};
 
     /* Members that were read raw cannot be told from an empty object. */
     kan_assert(node->expanded ||
                (node->kind != JSON_OBJECT && node->kind != JSON_ARRAY));
-    if (program_type(program, type)->kind == TREE_RECORD)
+    if (whole)
         return read_record(&r, NULL, type, node, value);
     memset(value, 0, program_type(program, type)->size);
     return read_value(&r, NULL, type, node, value);

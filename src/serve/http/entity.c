@@ -87,11 +87,29 @@ bool entity_version_take(struct call *call, uint32_t *ret_version)
     return true;
 }
 
+bool entity_header_take(struct call *call, const char *name,
+                        struct kan_slice *ret_value)
+{
+    const struct http_request *request = call->request;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < request->header_count; i++)
+        count += slice_equal_nocase(request->headers[i].name, kan_text(name));
+    *ret_value = http_request_header(request, name);
+    if (count > 1)
+        call_fail_basic(call, ERROR_BAD_REQUEST,
+                        "invalid request: there are %u headers %s: send one",
+                        count, name);
+    return count <= 1;
+}
+
 /* If-Match: n, as a tag in quotes or bare. false: answered. */
 static bool match_take(struct call *call, bool *ret_given, uint64_t *ret_n)
 {
-    struct kan_slice text = http_request_header(call->request, "If-Match");
-    struct kan_slice bare = text;
+    struct kan_slice text;
+    struct kan_slice bare;
+    if (!entity_header_take(call, "If-Match", &text))
+        return false;
+    bare = text;
     *ret_given = text.bytes != NULL;
     if (!text.bytes)
         return true;
@@ -221,7 +239,11 @@ static void step_done(struct entity_call *step)
                      step->replayed ? "kan-replayed: true\r\n" : "");
         break;
     case ENTITY_REFUSED:
-        entity_fail_refused(call, step);
+        if (step->unfit)
+            entity_fail_unfit(call, step->step, step->unfit, &step->refusal,
+                              step->values, step->text);
+        else
+            entity_fail_refused(call, step);
         break;
     case ENTITY_STALE:
         entity_fail_stale(call, step->after.n);
@@ -256,8 +278,8 @@ void entity_step_call(struct call *call)
     step->id = call->params[1];
     step->step = call->params[2];
     step->body = request->body;
-    step->key = http_request_header(request, "Idempotency-Key");
-    if (!entity_version_take(call, &step->version) ||
+    if (!entity_header_take(call, "Idempotency-Key", &step->key) ||
+        !entity_version_take(call, &step->version) ||
         !match_take(call, &step->has_if_match, &step->if_match))
         return;
     enum kan_err err =
@@ -361,9 +383,8 @@ static void change_done(struct entity_change *change)
         entity_fail_stale(call, change->n);
         return;
     case ENTITY_REFUSED:
-        entity_fail_problem(call, ERROR_ENTITY_REFUSED, "upgrade",
-                            "The entity does not fit into that version",
-                            change->text);
+        entity_fail_unfit(call, SLICE(""), change->unfit, &change->refusal,
+                          change->values, change->text);
         return;
     default:
         entity_fail(call, change->outcome, change->err, change->text);

@@ -26,9 +26,19 @@ bool entity_number_take(struct call *call, const char *name, uint64_t least,
 void entity_fail(struct call *call, enum entity_outcome outcome,
                  enum kan_err err, struct kan_slice text);
 
+/* The header, as http_request_header(). false: answered, there are two, and
+ * nobody knows which of them is meant. */
+bool entity_header_take(struct call *call, const char *name,
+                        struct kan_slice *ret_value);
+
 /* The outcomes left out there. */
 void entity_fail_refused(struct call *call, const struct entity_call *step);
 void entity_fail_stale(struct call *call, uint64_t n);
+/* REFUSED, because the entity cannot be carried to the version `unfit`. step
+ * may be empty; values too. */
+void entity_fail_unfit(struct call *call, struct kan_slice step, uint32_t unfit,
+                       const struct program_refusal *refusal,
+                       struct kan_slice values, struct kan_slice text);
 
 /* A problem document without members of its own; text may be empty. */
 void entity_fail_problem(struct call *call, enum error_name name,

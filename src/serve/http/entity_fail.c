@@ -132,6 +132,15 @@ static void fail_err(struct call *call, enum kan_err err, struct kan_slice text)
                     SLICE_ARG(text.size ? text : kan_text(kan_err_text(err))));
 }
 
+/* text: of a past that is not there, of an entity that may be. */
+static void fail_not_found(struct call *call, struct kan_slice text)
+{
+    call_fail_basic(call, ERROR_ENTITY_NOT_FOUND, "%s%.*s '%.*s'%s%.*s",
+                    text.size ? "" : "there is no ", SLICE_ARG(call->params[0]),
+                    SLICE_ARG(call->params[1]), text.size ? ": " : "",
+                    SLICE_ARG(text));
+}
+
 void entity_fail_problem(struct call *call, enum error_name name,
                          const char *kind, const char *title,
                          struct kan_slice text)
@@ -184,8 +193,7 @@ void entity_fail(struct call *call, enum entity_outcome outcome,
                             text);
         return;
     case ENTITY_NOTFOUND:
-        call_fail_basic(call, ERROR_ENTITY_NOT_FOUND, "there is no %.*s '%.*s'",
-                        SLICE_ARG(call->params[0]), SLICE_ARG(call->params[1]));
+        fail_not_found(call, text);
         return;
     case ENTITY_ERASED_PAST:
         entity_fail_problem(call, ERROR_ENTITY_GONE, "erased",
@@ -259,10 +267,36 @@ static void append_refusal(struct call *call,
         problem_text(call, "field", refusal->name);
         break;
     default:
+        if (refusal->name.size)
+            problem_text(call, "field", refusal->name);
         if (refusal->source.size)
             problem_text(call, "expression", refusal->source);
         break;
     }
+}
+
+static void append_values(struct call *call, struct kan_slice values)
+{
+    json_append_name(&call->out, "values");
+    buffer_append(&call->out, values.size ? values : SLICE("{}"));
+}
+
+void entity_fail_unfit(struct call *call, struct kan_slice step, uint32_t unfit,
+                       const struct program_refusal *refusal,
+                       struct kan_slice values, struct kan_slice text)
+{
+    const struct problem problem = {
+        .name = ERROR_ENTITY_REFUSED,
+        .kind = "upgrade",
+        .title = "The entity does not fit into that version",
+        .detail = text};
+    problem_begin(call, &problem);
+    if (step.size)
+        problem_text(call, "step", step);
+    problem_number(call, "version", unfit);
+    append_refusal(call, refusal);
+    append_values(call, values);
+    problem_answer(call, &problem);
 }
 
 void entity_fail_refused(struct call *call, const struct entity_call *step)
@@ -275,7 +309,6 @@ void entity_fail_refused(struct call *call, const struct entity_call *step)
     problem_begin(call, &problem);
     problem_text(call, "step", step->step);
     append_refusal(call, refusal);
-    json_append_name(&call->out, "values");
-    buffer_append(&call->out, step->values.size ? step->values : SLICE("{}"));
+    append_values(call, step->values);
     problem_answer(call, &problem);
 }

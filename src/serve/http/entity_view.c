@@ -60,6 +60,34 @@ static void read_done(struct entity_read *read)
     call_answer_json(call);
 }
 
+/* A view is of the state now, in the version that it is in. false: answered,
+ * another one was asked for. */
+static bool now_alone(struct call *call)
+{
+    static const char *const names[] = {"version", "at"};
+    bool header =
+        http_request_header(call->request, "kan-version").bytes != NULL;
+    const char *asked = header ? "kan-version" : NULL;
+    struct kan_slice text;
+    for (size_t i = 0; !asked && i < sizeof names / sizeof *names; i++) {
+        enum kan_err err = call_query(call, names[i], &text);
+        if (err != KAN_OK) {
+            call_fail_query(call, err);
+            return false;
+        }
+        if (text.bytes)
+            asked = names[i];
+    }
+    if (asked)
+        call_fail_basic(call, ERROR_BAD_REQUEST,
+                        "invalid request: a view of an entity is of its state "
+                        "now, in the version that it is in: leave %s out; "
+                        "GET /kan/v1/entities/%.*s/%.*s takes it",
+                        asked, SLICE_ARG(call->params[0]),
+                        SLICE_ARG(call->params[1]));
+    return !asked;
+}
+
 void entity_view_call(struct call *call)
 {
     struct entity_read *read = &call->state.entity;
@@ -71,6 +99,8 @@ void entity_view_call(struct call *call)
     read->data = call;
     read->type = call->params[0];
     read->id = call->params[1];
+    if (!now_alone(call))
+        return;
     enum kan_err err = entity_read(host, read, read_done);
     if (err != KAN_OK)
         entity_fail(call, ENTITY_FAILED, err, SLICE(""));

@@ -75,17 +75,28 @@ static void fail_undone(struct call *call, const struct saga_state *state)
     problem_answer(call, &problem);
 }
 
-static void fail_problem(struct call *call, enum error_name name,
-                         const char *kind, const char *title,
-                         struct kan_slice text)
+static void fail_reused(struct call *call, const struct saga_call *saga)
 {
-    const struct problem problem = {
-        .name = name,
-        .kind = kind,
-        .title = title,
-        .detail = text.size ? text : kan_text(title)};
+    const struct problem problem = {.name = ERROR_KEY_REUSED,
+                                    .kind = "idempotency-key-reused",
+                                    .title = "The id was used for another saga",
+                                    .detail = saga->text};
     problem_begin(call, &problem);
-    problem_text(call, "saga", call->params[0]);
+    problem_text(call, "saga", saga->saga);
+    problem_answer(call, &problem);
+}
+
+static void fail_require(struct call *call, const struct saga_call *saga)
+{
+    const struct problem problem = {.name = ERROR_SAGA_REFUSED,
+                                    .kind = "saga-require",
+                                    .title = "The saga requires what is not so",
+                                    .detail = saga->text};
+    problem_begin(call, &problem);
+    problem_text(call, "saga", saga->saga);
+    problem_text(call, "require", saga->condition);
+    json_append_name(&call->out, "values");
+    buffer_append(&call->out, saga->values);
     problem_answer(call, &problem);
 }
 
@@ -161,12 +172,10 @@ static void saga_done(struct saga_call *saga)
         call_fail_basic(call, ERROR_MALFORMED, "%.*s", SLICE_ARG(saga->text));
         break;
     case SAGA_REFUSED:
-        fail_problem(call, ERROR_SAGA_REFUSED, "saga-require",
-                     "The saga requires what is not so", saga->text);
+        fail_require(call, saga);
         break;
     case SAGA_REUSED:
-        fail_problem(call, ERROR_KEY_REUSED, "idempotency-key-reused",
-                     "The id was used for another saga", saga->text);
+        fail_reused(call, saga);
         break;
     case SAGA_FAILED:
         if (saga->err == KAN_TIMEOUT && !saga->read)
@@ -198,7 +207,8 @@ static void submit(struct call *call, struct saga_host *host)
 static bool id_take(struct call *call, struct kan_slice *ret_id)
 {
     struct env *env = call->serve->options.env;
-    *ret_id = http_request_header(call->request, "Idempotency-Key");
+    if (!entity_header_take(call, "Idempotency-Key", ret_id))
+        return false;
     if (ret_id->bytes) {
         if (ret_id->size && ret_id->size <= SAGA_ID_MAX)
             return true;

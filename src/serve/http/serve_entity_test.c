@@ -7,6 +7,7 @@
 /* --- a contract ----------------------------------------------------------- */
 
 static const char contract_text[] =
+    "record note { text_of_it: text(8)\n stars: optional int(0 .. 5) }\n"
     "type account {\n"
     "    owner: text(80)\n"
     "    balance: int(0 .. 1000)\n"
@@ -48,7 +49,8 @@ static const char contract_text[] =
     "        money: sum(balance) + sum(held) }\n"
     "}\n"
     "type diary { last: text(4000)\n"
-    "    step note(words: text(4000)) { last = words } }\n"
+    "    step note(words: text(4000)) { last = words }\n"
+    "    step tell(it: note, more: optional int) { last = it.text_of_it } }\n"
     "type cart version 1 { paid: bool = false\n"
     "    step pay when not paid { paid = true }\n"
     "    step forget { paid = false } }\n"
@@ -58,6 +60,16 @@ static const char contract_text[] =
     "upgrade cart 1 -> 2 {\n"
     "    up { stage = if old.paid then paid else filling }\n"
     "    down { paid = old.stage == paid }\n"
+    "}\n"
+    "type crate version 1 { n: int(0 .. 100) = 0\n step bye { n = 0 } }\n"
+    "type crate version 2 { n: int(0 .. 100) = 0 }\n"
+    "type crate version 3 { n: int(0 .. 10) = 0\n"
+    "    invariant small: n < 8\n"
+    "    step more { n += 1 } }\n"
+    "upgrade crate 1 -> 2 { down { } }\n"
+    "upgrade crate 2 -> 3 {\n"
+    "    up { n = old.n }\n"
+    "    down { n = if old.n == 1 then 9 else 50 }\n"
     "}\n"
     "saga transfer(from: account, to: account, amount: int(1 .. 500)) {\n"
     "    require from != to else \"the two accounts are one\"\n"
@@ -175,6 +187,16 @@ static void steps_and_states(void **unused)
          "ETag: \"2\"\r\n"},
         {"GET " SHOW "?at=1&version=1", NULL, NULL, 200, NULL,
          "\"balance\":0,"},
+        {"GET " SHOW "?at=0", NULL, NULL, 200, NULL,
+         "\"version\":1,\"n\":0,\"revision\":0,\"state\":{\"owner\":\"\",",
+         "ETag: \"0\"\r\n"},
+        {"GET " SHOW "?at=5", NULL, NULL, 404, NULL,
+         "\"message\":\"account 'alice': the entity is at n 4: there is no "
+         "event 5 yet\""},
+        {"GET " SHOW "?at=18446744073709551615", NULL, NULL, 404, NULL,
+         "is at n 4"},
+        {"GET /kan/v1/entities/account/bob?at=0", NULL, NULL, 404, NULL,
+         "\"there is no account 'bob'\""},
         {"GET /kan/v1/entities/account", NULL, NULL, 200,
          "{\"entities\":[{\"id\":\"alice\"}]}"},
         {"POST " BOB "open?version=1", NULL, "{\"name\":\"Bob\"}", 200},
@@ -186,7 +208,7 @@ static void steps_and_states(void **unused)
          "{\"entities\":[{\"id\":\"bob\"}]}"},
         {"GET /v1.0/metadata", NULL, NULL, 200, NULL,
          "\"activeActors\":[{\"type\":\"account\"},{\"type\":\"diary\"},{"
-         "\"type\":\"cart\"}]"},
+         "\"type\":\"cart\"},{\"type\":\"crate\"}]"},
         {"GET /kan/v1/contracts", NULL, NULL, 200, NULL,
          "{\"contracts\":[{\"source\":\"test.kan\",\"types\":[{\"type\":"
          "\"account\",\"versions\":[{\"version\":1,\"hash\":\""},
@@ -250,6 +272,15 @@ static void refusals(void **unused)
          "\"detail\":\"an account needs an owner\""},
         {"POST " ALICE "spread", NULL, "{\"by\":0}", 409, NULL,
          "urn:kan:problem:division", problem},
+        {"POST /v1.0/actors/diary/d/method/tell", NULL,
+         "{\"it\":{\"text_of_it\":\"x\"},\"more\":null}", 200, NULL,
+         "{\"last\":\"x\"}"},
+        {"POST " ALICE "spread", NULL, "{\"by\":0}", 409, NULL,
+         "\"detail\":\"spare cannot be set: 9_000_000_000_000_000_000 / by "
+         "divides by zero\""},
+        {"POST " ALICE "spread", NULL, "{\"by\":0}", 409, NULL,
+         "\"field\":\"spare\",\"expression\":\"9_000_000_000_000_000_000 / "
+         "by\",\"values\":{\"by\":0}}"},
         {"POST " ALICE "spread", NULL, "{\"by\":1}", 409, NULL,
          "urn:kan:problem:overflow", problem},
         {"POST " ALICE "open", NULL, "{\"name\":\"Alice\"}", 200},
@@ -285,6 +316,12 @@ static void wrong_requests(void **unused)
         {"POST " ALICE "open", NULL, "{\"name\":5}", 400, NULL,
          "\"errorCode\":\"ERR_MALFORMED_REQUEST\",\"message\":\"name"},
         {"POST " ALICE "open", NULL, "{}", 400, NULL, "name"},
+        {"POST /v1.0/actors/diary/d/method/tell", NULL,
+         "{\"it\":{\"text_of_it\":\"x\"}}", 400, NULL,
+         "\"message\":\"more: missing, expected optional int\""},
+        {"POST /v1.0/actors/diary/d/method/tell", NULL,
+         "{\"it\":{},\"more\":null}", 400, NULL,
+         "\"message\":\"it.text_of_it: missing, expected text(8)\""},
         {"POST " ALICE "open", NULL, "{", 400, NULL, "ERR_MALFORMED_REQUEST"},
         {"POST " ALICE "open", NULL, "[]", 400, NULL, "name: missing"},
         {"POST " ALICE "open", NULL, "5", 400, NULL, "is not a JSON object"},
@@ -312,6 +349,14 @@ static void wrong_requests(void **unused)
         {"POST " ALICE "open", "kan-version: 9\r\n", "{\"name\":\"x\"}", 404,
          NULL, "ERR_ENTITY_NO_VERSION"},
         {"POST " ALICE "open", "If-Match: x\r\n", "{}", 400, NULL, "If-Match"},
+        {"POST " ALICE "open", "If-Match: 0\r\nIf-Match: 1\r\n",
+         "{\"name\":\"x\"}", 400, NULL, "2 headers If-Match: send one"},
+        {"POST " ALICE "open", KEY("a") KEY("b"), "{\"name\":\"x\"}", 400, NULL,
+         "2 headers Idempotency-Key: send one"},
+        {"DELETE " SHOW, "If-Match: 0\r\nif-match: 0\r\n", NULL, 400, NULL,
+         "2 headers If-Match"},
+        {"POST /kan/v1/sagas/transfer", KEY("a") KEY("a"), "{}", 400, NULL,
+         "2 headers Idempotency-Key"},
         {"GET " SHOW, NULL, NULL, 404, NULL,
          "\"errorCode\":\"ERR_ENTITY_NOT_FOUND\",\"message\":\"there is no "
          "account 'alice'\""},
@@ -408,6 +453,40 @@ static void versions(void **unused)
     fixture_end(f);
 }
 
+static void entities_that_do_not_fit(void **unused)
+{
+#define CRATE "/v1.0/actors/crate/"
+#define SHELF "/kan/v1/entities/crate/"
+    static const char problem[] = "Content-Type: application/problem+json\r\n";
+    static const struct step steps[] = {
+        {"POST " CRATE "a/method/bye", "kan-version: 1\r\n", "{}", 410, NULL,
+         "step bye is gone since version 2"},
+        {"POST " CRATE "a/method/more", NULL, "{}", 200, NULL, "\"n\":1"},
+        {"POST " SHELF "a/upgrade", NULL, "{\"version\":2}", 200},
+        {"POST " CRATE "a/method/more", NULL, "{}", 409, NULL,
+         "\"type\":\"urn:kan:problem:upgrade\"", problem},
+        {"POST " CRATE "a/method/more", NULL, "{}", 409, NULL,
+         "\"step\":\"more\",\"version\":3,\"invariant\":\"small\","
+         "\"condition\":\"n \\u003c 8\",\"values\":{\"n\":9}}"},
+        {"POST " SHELF "a/upgrade", NULL, NULL, 409, NULL,
+         "urn:kan:problem:upgrade", problem},
+        {"POST " SHELF "a/upgrade", NULL, NULL, 409, NULL,
+         ",\"version\":3,\"invariant\":\"small\","
+         "\"condition\":\"n \\u003c 8\",\"values\":{\"n\":9}}"},
+        {"GET " SHELF "a", NULL, NULL, 200, NULL, "\"version\":2,\"n\":2,"},
+        {"POST " CRATE "b/method/more", NULL, "{}", 200},
+        {"POST " CRATE "b/method/more", NULL, "{}", 200},
+        {"POST " SHELF "b/upgrade", NULL, "{\"version\":1}", 200},
+        {"POST " CRATE "b/method/more", NULL, "{}", 409, NULL,
+         "\"step\":\"more\",\"version\":3,\"field\":\"n\",\"value\":50,"
+         "\"min\":0,\"max\":10,\"values\":{}}"},
+    };
+    (void)unused;
+    struct fixture *f = begin();
+    RUN(f, steps);
+    fixture_end(f);
+}
+
 /* --- views, sagas --------------------------------------------------------- */
 
 static void views(void **unused)
@@ -420,6 +499,12 @@ static void views(void **unused)
          "\"version\":1,\"n\":2,\"revision\":"},
         {"GET " SHOW "/views/statement", NULL, NULL, 200, NULL,
          "\"values\":{\"balance\":30,\"deposits\":1}}"},
+        {"GET " SHOW "/views/statement?version=1", NULL, NULL, 400, NULL,
+         "in the version that it is in: leave version out; GET " SHOW},
+        {"GET " SHOW "/views/statement?at=1", NULL, NULL, 400, NULL,
+         "leave at out"},
+        {"GET " SHOW "/views/statement", "kan-version: 1\r\n", NULL, 400, NULL,
+         "leave kan-version out"},
         {"GET " SHOW "/views/bank", NULL, NULL, 404, NULL,
          "that one is over all"},
         {"GET " SHOW "/views/none", NULL, NULL, 404, NULL,
@@ -480,6 +565,10 @@ static void sagas(void **unused)
         {"POST " TRANSFER, NULL,
          "{\"from\":\"alice\",\"to\":\"alice\",\"amount\":5}", 409, NULL,
          "\"detail\":\"the two accounts are one\""},
+        {"POST " TRANSFER, NULL,
+         "{\"from\":\"alice\",\"to\":\"alice\",\"amount\":5}", 409, NULL,
+         "\"require\":\"from != to\",\"values\":{\"from\":\"alice\",\"to\":"
+         "\"alice\"}}"},
         {"POST " TRANSFER, NULL, "{\"from\":\"alice\"}", 400, NULL,
          "ERR_MALFORMED_REQUEST"},
         {"POST " TRANSFER, "Idempotency-Key:\r\n", MOVE("5"), 400},
@@ -771,6 +860,7 @@ int main(void)
         cmocka_unit_test(wrong_requests),
         cmocka_unit_test(no_contract),
         cmocka_unit_test(versions),
+        cmocka_unit_test(entities_that_do_not_fit),
         cmocka_unit_test(views),
         cmocka_unit_test(sagas),
         cmocka_unit_test(saga_goes_on),

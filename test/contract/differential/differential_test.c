@@ -181,6 +181,9 @@ static void compare_plain(struct walk *w, enum kan_err err,
     if (refusal->kind == PROGRAM_INVARIANT)
         AGREE(w, "the plain evaluator",
               slice_equal(result.text, refusal->name));
+    if (refusal->kind == PROGRAM_OVERFLOW || refusal->kind == PROGRAM_DIVIDE)
+        AGREE(w, "the plain evaluator's field",
+              plain_target_named(result.target, refusal->name));
     if (err == KAN_OK) {
         struct buffer one = BUFFER_INIT;
         struct buffer other = BUFFER_INIT;
