@@ -17,8 +17,9 @@
 
 enum
 {
-    COUNTED_MAX = 200000, /* states of a space that is counted unasked */
-    FILES_MAX = 1024      /* for --syntax */
+    STATES_MAX = 100000000, /* of --states */
+    COUNTED_MAX = 200000,   /* states of a space that is counted unasked */
+    FILES_MAX = 1024        /* for --syntax */
 };
 
 /* What the command line says. */
@@ -28,6 +29,7 @@ struct check
     struct command_list settings;
     const char *faults;
     const char *depth;
+    const char *states;
     const char *threads;
     const char *memory;
     const char *time;
@@ -437,9 +439,12 @@ static int refuse_faults(const struct check *check)
 static int run_contract(struct check *check, const char *name)
 {
     const char *unused = flag_unused(check);
+    uint64_t states = 0;
+    int code = read_number("states", check->states, STATES_MAX, &states);
     const struct check_contract_options options = {
         .file = name,
         .faults = check->faults,
+        .states = (uint32_t)states,
         .depth = check->walk.depth_max,
         .memory_max = check->walk.memory_max,
         .seconds_max = check->walk.seconds_max,
@@ -448,13 +453,15 @@ static int run_contract(struct check *check, const char *name)
         .colour = isatty(STDOUT_FILENO) == 1,
     };
 
+    if (code != EXIT_DONE)
+        return code;
     if (unused)
         return command_refuse("check",
                               "a contract is checked without --%s; what can "
-                              "be given is --depth, --time, --memory, "
-                              "--faults, -o or --syntax",
+                              "be given is --depth, --states, --time, "
+                              "--memory, --faults, -o or --syntax",
                               unused);
-    int code = refuse_faults(check);
+    code = refuse_faults(check);
     return code == EXIT_DONE ? check_contract(&options) : code;
 }
 
@@ -466,6 +473,7 @@ static int run_syntax(const struct check *check, const char *const *files,
     if (!unused)
         unused = check->faults                        ? "faults"
                  : check->depth                       ? "depth"
+                 : check->states                      ? "states"
                  : check->memory                      ? "memory"
                  : check->time                        ? "time"
                  : strcmp(check->output, "text") != 0 ? "output"
@@ -486,6 +494,10 @@ static int run_check(struct check *check, const char *name)
         return code;
     if (is_contract(name))
         return run_contract(check, name);
+    if (check->states)
+        return command_refuse("check",
+                              "--states is for contracts, FILE.kan; "
+                              "--memory ends the walk of a model");
     if (check->list) {
         target_list(strcmp(check->output, "json") == 0);
         return EXIT_DONE;
@@ -517,6 +529,7 @@ static int run(int argc, const char *const *argv)
         {"set", 0, NULL, NULL, &check.settings},
         {"faults", 0, &check.faults, NULL, NULL},
         {"depth", 0, &check.depth, NULL, NULL},
+        {"states", 0, &check.states, NULL, NULL},
         {"threads", 0, &check.threads, NULL, NULL},
         {"memory", 0, &check.memory, NULL, NULL},
         {"time", 0, &check.time, NULL, NULL},
@@ -591,8 +604,11 @@ const struct command command_check = {
         "taken twice, all of a saga or nothing. --depth, --time, --memory, "
         "--faults (crash, lost, partition and clock, or none: beside the "
         "answer that is always lost) and -o json mean what they say; other "
-        "flags are refused. --syntax parses and checks texts alone, and is "
-        "quiet when they are fine.\n\n"
+        "flags are refused. --states N walks more than 20,000 states of each "
+        "type and each saga. A law that no state walked can run is unknown "
+        "when more states may. Each type is also run on the real block, in a "
+        "simulated world where power fails. --syntax parses and checks texts "
+        "alone, and is quiet when they are fine.\n\n"
         "Sleep sets keep every state, so they are used for properties of "
         "states and of what clients saw. They leave out edges: a property that "
         "says what can always be recovered is walked without them, and so is "

@@ -117,6 +117,7 @@ int check_contract_syntax(const char *const *files, int count)
 static struct law_budget budget_of(struct check_contract *check)
 {
     return (struct law_budget){
+        .states_max = check->options->states,
         .depth_max = check->options->depth,
         .bytes_max = check->options->memory_max,
         .stop = is_late,
@@ -144,6 +145,10 @@ static enum kan_err walk_type(struct check_contract *check,
         type->law_count = laws;
         err = law_pairs(check->contract, type->type, type->version, &budget,
                         type->pairs, type->steps, &walk);
+    }
+    if (err == KAN_OK) {
+        type->walk.complete &= walk.complete;
+        type->walk.stopped |= walk.stopped;
     }
     return err;
 }
@@ -385,10 +390,11 @@ enum walk_verdict check_contract_verdict(const struct check_contract *check)
 
     for (uint32_t i = 0; i < check->type_count; i++) {
         const struct check_type *type = &check->types[i];
-        for (uint32_t l = 0; l < type->law_count; l++)
-            fails |=
-                type->laws[l].verdict == LAW_FAILS ||
-                (type->laws[l].verdict == LAW_VACUOUS && !type->walk.stopped);
+        for (uint32_t l = 0; l < type->law_count; l++) {
+            enum law_verdict verdict = type->laws[l].verdict;
+            fails |= verdict == LAW_FAILS || verdict == LAW_VACUOUS;
+            unknown |= verdict == LAW_UNKNOWN;
+        }
         unknown |= type->walk.stopped;
     }
     for (uint32_t i = 0; i < check->saga_count; i++)

@@ -18,7 +18,8 @@ struct check_contract_options
 {
     const char *file;
     const char *faults;  /* of the blocks' models; NULL: theirs */
-    uint32_t depth;      /* steps of a run of a type; 0: 64 */
+    uint32_t states;     /* of each walk of a type or a saga; 0: 20,000 */
+    uint32_t depth;      /* steps of a run of a type; 0: 4,096 */
     uint64_t memory_max; /* of each walk; 0: no limit but the budget's */
     double seconds_max;  /* of all together; 0: no limit */
     bool json;

@@ -20,9 +20,17 @@ static const char *walk_text(enum walk_verdict verdict)
 
 static const char *law_verdict_text(enum law_verdict verdict)
 {
-    return verdict == LAW_HOLDS   ? "holds"
-           : verdict == LAW_FAILS ? "fails"
-                                  : "never runs";
+    switch (verdict) {
+    case LAW_HOLDS:
+        return "holds";
+    case LAW_FAILS:
+        return "fails";
+    case LAW_VACUOUS:
+        return "never runs";
+    case LAW_UNKNOWN:
+        break;
+    }
+    return "unknown";
 }
 
 /* A law on one line, without the word itself and the spaces that align it. */
@@ -55,32 +63,53 @@ static void print_extent(const struct law_walk *walk, struct buffer *out)
 
 /* --- a type --------------------------------------------------------------- */
 
+/* Both runs of a law that fails. */
+static void print_runs(const struct check_type *type,
+                       const struct law_result *law, struct buffer *out)
+{
+    buffer_append_text(out,
+                       ": fails\n   from the start, then the left side:\n");
+    law_run_print(type->program, &law->run, out);
+    buffer_print(out, "   %s%u, the right side:\n",
+                 law->at ? "instead, behind step " : "instead, step ", law->at);
+    law_run_print(type->program, &law->other, out);
+    if (law->other.count == 0)
+        buffer_append_text(out, "     nothing\n");
+}
+
+static void print_verdict(const struct check_type *type,
+                          const struct law_result *law, struct buffer *out)
+{
+    switch (law->verdict) {
+    case LAW_HOLDS:
+        buffer_print(out, ": holds%s (%llu tried)\n",
+                     type->walk.complete ? "" : " within the budget",
+                     ULL(law->checked));
+        break;
+    case LAW_FAILS:
+        print_runs(type, law, out);
+        break;
+    case LAW_VACUOUS:
+        buffer_append_text(out,
+                           ": never runs: no state that was reached can "
+                           "run both sides\n");
+        break;
+    case LAW_UNKNOWN:
+        buffer_print(out,
+                     ": unknown: no state that was reached can run both "
+                     "sides, and not all were: walk further with more %s\n",
+                     type->walk.stopped ? "--time" : "--states, or --depth");
+        break;
+    }
+}
+
 static void print_laws(const struct check_contract *check,
                        const struct check_type *type, struct buffer *out)
 {
     for (uint32_t i = 0; i < type->law_count; i++) {
-        const struct law_result *law = &type->laws[i];
         buffer_append_text(out, "  law ");
         print_law(law_text(check->contract, type->type, type->version, i), out);
-        buffer_print(out, ": %s", law_verdict_text(law->verdict));
-        if (law->verdict == LAW_HOLDS)
-            buffer_print(out, " (%llu tried)\n", ULL(law->checked));
-        else if (law->verdict == LAW_VACUOUS)
-            buffer_append_text(
-                out, ": no state that was reached can run both sides\n");
-        else
-            buffer_append_text(out,
-                               "\n   from the start, then the left "
-                               "side:\n");
-        if (law->verdict != LAW_FAILS)
-            continue;
-        law_run_print(type->program, &law->run, out);
-        buffer_print(out, "   %s%u, the right side:\n",
-                     law->at ? "instead, behind step " : "instead, step ",
-                     law->at);
-        law_run_print(type->program, &law->other, out);
-        if (law->other.count == 0)
-            buffer_append_text(out, "     nothing\n");
+        print_verdict(type, &type->laws[i], out);
     }
 }
 
@@ -151,7 +180,8 @@ static void print_steps(const struct check_type *type, struct buffer *out)
 {
     bool any = false;
 
-    buffer_append_text(out, "  stable:");
+    buffer_print(
+        out, "  stable%s:", type->walk.complete ? "" : " within the budget");
     for (uint32_t i = 0; i < type->step_count; i++) {
         if (!type->steps[i].stable)
             continue;
@@ -262,6 +292,19 @@ static void print_block(const struct check_contract *check,
     }
 }
 
+/* A law that is unknown although there was time. */
+static bool has_unmet_law(const struct check_contract *check)
+{
+    for (uint32_t i = 0; i < check->type_count; i++) {
+        const struct check_type *type = &check->types[i];
+        for (uint32_t l = 0; l < type->law_count; l++) {
+            if (type->laws[l].verdict == LAW_UNKNOWN && !type->walk.stopped)
+                return true;
+        }
+    }
+    return false;
+}
+
 void check_contract_text(const struct check_contract *check, struct buffer *out)
 {
     enum walk_verdict verdict = check_contract_verdict(check);
@@ -269,8 +312,9 @@ void check_contract_text(const struct check_contract *check, struct buffer *out)
     buffer_print(out, "%s: %s\n", check->options->file,
                  verdict == WALK_HOLDS   ? "holds within budget"
                  : verdict == WALK_FAILS ? "fails"
-                                         : "unknown: the time or the memory "
-                                           "is used up");
+                 : !check->stopped && has_unmet_law(check)
+                     ? "unknown: not all was walked"
+                     : "unknown: the time or the memory is used up");
     for (uint32_t i = 0; i < check->type_count; i++)
         print_type(check, &check->types[i], out);
     for (uint32_t i = 0; i < check->saga_count; i++)

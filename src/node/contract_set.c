@@ -6,12 +6,11 @@
 
 enum
 {
-    /* Sagas are checked at each start and reload, breadth first: a walk of two
-     * or three milliseconds, and mistakes are near. `kan check` walks further.
-     */
-    SAGA_STATES_MAX = 400,
-    SAGA_DEPTH_MAX = 12,
-    SAGA_ARGUMENTS_MAX = 16
+    /* Sagas are checked at each start and reload: a walk of seven milliseconds
+     * each, of 30 all together. `kan check` walks further. */
+    SAGA_STATES_MAX = 2000,
+    SAGA_STATES_MIN = 400,
+    SAGA_STATES_ALL = 8000
 };
 
 void contract_set_fini(struct contract_set *set)
@@ -26,6 +25,7 @@ void contract_set_fini(struct contract_set *set)
         (void)contract_unref(contract.owned);
     }
     (void)contract_unref(set->whole);
+    buffer_fini(&set->partly);
     *set = (struct contract_set){0};
 }
 
@@ -186,31 +186,54 @@ static void print_stuck(struct buffer *out, const struct serve_source *source,
                              : "a step behind the pivot may not be refused");
 }
 
-static enum kan_err check_saga(const struct serve_source *source, uint32_t saga,
+/* Note that not all was walked: "transfer (kan check bank.kan)". */
+static void note_partly(struct contract_set *set,
+                        const struct serve_source *source, uint32_t saga)
+{
+    buffer_print(
+        &set->partly, "%s%.*s (kan check %s)", set->partly.size > 0 ? ", " : "",
+        SLICE_ARG(contract_saga(source->contract, saga).name), source->name);
+}
+
+static enum kan_err check_saga(struct contract_set *set, uint32_t number,
+                               uint32_t saga, uint32_t states,
                                struct buffer *why)
 {
-    const struct law_budget budget = {.states_max = SAGA_STATES_MAX,
-                                      .depth_max = SAGA_DEPTH_MAX,
-                                      .arguments_max = SAGA_ARGUMENTS_MAX};
+    const struct serve_source *source = &set->sources[number];
+    const struct law_budget budget = {.states_max = states};
     struct law_saga found = {0};
     enum kan_err err = law_saga_check(source->contract, saga, &budget, &found);
     if (err == KAN_OK && found.verdict == LAW_FAILS) {
         print_stuck(why, source, saga, &found);
         err = KAN_INVALID;
+    } else if (err == KAN_OK && !found.walk.complete) {
+        note_partly(set, source, saga);
+        err = buffer_failed(&set->partly) ? KAN_NOMEM : KAN_OK;
     }
     law_saga_fini(&found);
     return err;
 }
 
-static enum kan_err check_sagas(const struct contract_set *set,
-                                struct buffer *why)
+/* How many states of each saga are walked. */
+static uint32_t states_of_each(const struct contract_set *set)
 {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < set->count; i++)
+        count += contract_saga_count(set->sources[i].contract);
+    uint32_t states = SAGA_STATES_ALL / (count ? count : 1);
+    return states > SAGA_STATES_MAX   ? SAGA_STATES_MAX
+           : states < SAGA_STATES_MIN ? SAGA_STATES_MIN
+                                      : states;
+}
+
+static enum kan_err check_sagas(struct contract_set *set, struct buffer *why)
+{
+    uint32_t states = states_of_each(set);
     enum kan_err err = KAN_OK;
     for (uint32_t i = 0; i < set->count && err == KAN_OK; i++) {
-        const struct serve_source *source = &set->sources[i];
-        uint32_t count = contract_saga_count(source->contract);
+        uint32_t count = contract_saga_count(set->sources[i].contract);
         for (uint32_t saga = 0; saga < count && err == KAN_OK; saga++)
-            err = check_saga(source, saga, why);
+            err = check_saga(set, i, saga, states, why);
     }
     return err;
 }

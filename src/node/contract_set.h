@@ -23,6 +23,8 @@ struct contract_set
     struct serve_source sources[SETTINGS_LIST_MAX]; /* names are borrowed */
     uint32_t count;
     struct contract *whole; /* what runs; NULL until it is compiled */
+    struct buffer partly;   /* sagas of which not all was walked, and who walks
+                             * more; or empty */
 };
 
 /* Read all files. KAN_NOTFOUND, KAN_IO, ... with one line in why. */
@@ -37,8 +39,9 @@ bool contract_set_equal(const struct contract_set *set,
 
 /* Compile what was read, and check its sagas: one whose undo, or a step behind
  * whose pivot, others can cause to be refused is a fault, and the run that
- * shows it is printed. modules: none of their types may be in a contract too.
- * KAN_INVALID with lines in why, each with its newline; KAN_NOMEM. */
+ * shows it is printed. They are walked for some milliseconds; set->partly says
+ * of which that was not all. modules: none of their types may be in a contract
+ * too. KAN_INVALID with lines in why, each with its newline; KAN_NOMEM. */
 KAN_MUST_USE enum kan_err contract_set_compile(
     struct contract_set *set, const struct kan_module *const *modules,
     uint32_t module_count, struct buffer *why);

@@ -277,6 +277,59 @@ static void sagas_that_get_stuck(void **unused)
     }
 }
 
+/* A start takes no time for all that others can do: what was not walked is
+ * named, with the command that walks it. */
+static void sagas_that_were_not_walked_whole(void **unused)
+{
+    struct place p;
+    (void)unused;
+    begin(&p);
+    add(&p, "m.kan",
+        MONEY("from.hold(a) undo from.release(a)\n to.deposit(a)\n"
+              "then from.settle(a)\n"));
+    assert_int_equal(compile(&p), KAN_OK);
+    assert_string_equal(buffer_text(&p.set.partly), "move (kan check m.kan)");
+    put(&p, "m.kan",
+        "type door {\n open: bool\n step flip { open = not open }\n"
+        " internal step lock(by: guard | thief) { open = false }\n}\n"
+        "saga close(a: door, b: door) {\n a.lock(guard) undo a.lock(thief)\n"
+        " b.lock(guard)\n}\n");
+    assert_int_equal(compile(&p), KAN_OK);
+    assert_int_equal(p.set.partly.size, 0);
+    end(&p);
+}
+
+/* Many states lie before the one in which the undo is refused. */
+static void stuck_saga_is_found_among_much_else(void **unused)
+{
+    struct place p;
+    (void)unused;
+    begin(&p);
+    add(&p, "m.kan",
+        "type account {\n a: bool\n b: bool\n c: bool\n d: bool\n e: bool\n"
+        " limit: int(0 .. 1_000_000) = 0\n"
+        " balance: int(0 .. 1_000_000_000) = 0\n"
+        " status: unopened | applied | verified | open | review\n"
+        " step apply when status == unopened { status = applied }\n"
+        " step verify when status == applied { status = verified }\n"
+        " step open when status == verified { status = open }\n"
+        " step fa { a = not a }\n step fb { b = not b }\n"
+        " step fc { c = not c }\n step fd { d = not d }\n"
+        " step fe { e = not e }\n"
+        " step limit_is(to: int(0 .. 1_000_000)) { limit = to }\n"
+        " step deposit(n: int(1 .. 1_000_000)) when status == open {\n"
+        "  balance += n\n }\n"
+        " step withdraw(n: int(1 .. 1_000_000)) when status == open {\n"
+        "  require n <= balance else \"insufficient funds\"\n"
+        "  require n <= limit else \"over the limit\"\n  balance -= n\n }\n"
+        " step review when status == open { status = review }\n}\n"
+        "saga move(from: account, to: account, n: int(1 .. 1_000_000)) {\n"
+        " from.withdraw(n) undo from.deposit(n)\n to.deposit(n)\n}\n");
+    assert_int_equal(compile(&p), KAN_INVALID);
+    says(&p, "  8  deposit(n: 1), as undo");
+    end(&p);
+}
+
 static void memory_runs_out(void **unused)
 {
     (void)unused;
@@ -309,6 +362,8 @@ int main(void)
         cmocka_unit_test(texts_are_compared),
         cmocka_unit_test(a_reload_keeps_all_types),
         cmocka_unit_test(sagas_that_get_stuck),
+        cmocka_unit_test(sagas_that_were_not_walked_whole),
+        cmocka_unit_test(stuck_saga_is_found_among_much_else),
         cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

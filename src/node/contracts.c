@@ -21,6 +21,16 @@ static void on_trouble(void *data, const char *text)
              LOG_TEXT("trouble", kan_text(text)));
 }
 
+/* Say which sagas were not looked at whole. */
+static void say_partly(const struct contracts *contracts)
+{
+    if (contracts->set.partly.size > 0)
+        log_line(contracts->log, LOG_INFO,
+                 "no saga was found that can get stuck, but not all was "
+                 "walked at this start: kan check walks more",
+                 LOG_TEXT("sagas", buffer_slice(&contracts->set.partly)));
+}
+
 /* Show what is in place. */
 static void show(struct contracts *contracts)
 {
@@ -165,8 +175,10 @@ enum kan_err contracts_open(struct contracts *contracts,
     }
     if (err == KAN_OK)
         err = open_hosts(contracts, settings, stores, why);
-    if (err == KAN_OK)
+    if (err == KAN_OK) {
         show(contracts);
+        say_partly(contracts);
+    }
     return err;
 }
 
@@ -230,6 +242,7 @@ static void on_reloaded(struct contracts *contracts, enum kan_err err,
         forget_error(contracts);
         view_host_reloaded(contracts->views);
         log_line(contracts->log, LOG_INFO, "the new contract is in place");
+        say_partly(contracts);
     } else if (err != KAN_OK) {
         refuse(contracts, kan_text(why && *why ? why : kan_err_text(err)));
         keep_refused(contracts);

@@ -19,8 +19,20 @@ def example(name):
 BANK = example("bank.kan")
 CART = example("cart.kan")
 
+# It is full after a hundred stamps, and then to be punched and cashed.
+CARD = """type card {
+    stamps: int(0 .. 100) = 0
+    punched: bool
+    step stamp when stamps < 100 { stamps += 1 }
+    step punch when stamps == 100 { punched = true }
+    step cash when punched { stamps = 0; punched = false }
+    step void { stamps = 0; punched = false }
+    law cash; void ~ cash
+}
+"""
+
 # Enough to find what is wrong, and quick with sanitizers too.
-QUICK = ("--depth", "5", "--faults", "none")
+QUICK = ("--states", "2000", "--faults", "none")
 
 
 class Contract(Case):
@@ -76,8 +88,9 @@ class Check(Contract):
         self.write("case.kan", BANK)
         text = self.text("check", "case.kan", *QUICK)
         self.assertTrue(text.startswith("case.kan: holds within budget\n"))
-        for line in ("  law hold(a); release(a) ~ nothing: holds (",
-                     "  stable: none",
+        for line in ("  law hold(a); release(a) ~ nothing: holds within the "
+                     "budget (",
+                     "  stable within the budget: none",
                      "saga transfer: no undo, and no step behind the pivot",
                      "no acknowledged step is lost or taken twice",
                      "all steps or none, each once",
@@ -99,11 +112,61 @@ class Check(Contract):
 
     def test_a_law_that_nothing_runs_is_an_error(self):
         self.changed(BANK, "law freeze; unfreeze", "law freeze; freeze")
-        found = self.check(code=1)
+        found = self.found("check", "case.kan", "--faults", "none", code=1)
         self.assertEqual(found["types"][0]["laws"][3]["verdict"],
                          "never runs")
-        self.assertIn("no state that was reached can run both sides",
-                      self.text("check", "case.kan", *QUICK, code=1))
+
+    def test_a_law_that_was_not_met_is_unknown(self):
+        self.write("case.kan", CARD)
+        args = ("check", "case.kan", "--faults", "none")
+        self.assertEqual(self.found(*args)["verdict"], "holds")
+        for limit in (("--depth", "1"), ("--states", "2")):
+            found = self.found(*args, *limit, code=3)
+            self.assertEqual(found["verdict"], "unknown")
+            self.assertEqual(found["types"][0]["laws"][0]["verdict"],
+                             "unknown")
+        text = self.text(*args, "--depth", "1", code=3)
+        self.assertTrue(text.startswith("case.kan: unknown: not all was walk"))
+        self.assertIn("walk further with more --states, or --depth\n", text)
+
+    def test_a_long_run_is_told_shortly(self):
+        self.write("case.kan", CARD.replace("void ~ cash", "void ~ nothing"))
+        [law] = self.found("check", "case.kan", "--faults", "none",
+                           code=1)["types"][0]["laws"]
+        self.assertEqual([(step["step"], step["times"])
+                          for step in law["left"]],
+                         [("stamp", 100), ("punch", 1), ("cash", 1),
+                          ("void", 1)])
+
+    def test_sets_get_full(self):
+        self.write("case.kan", "type guests {\n    names: set(text(20), 5)\n"
+                   "    full: bool\n"
+                   "    step add(name: text(20)) { names += name }\n"
+                   "    step look { full = size(names) == 5 }\n"
+                   "    law look ~ nothing\n}\n")
+        [guests] = self.found("check", "case.kan", "--faults", "none",
+                              code=1)["types"]
+        self.assertFalse(guests["complete"])
+        self.assertFalse(guests["steps_of"][0]["stable"])
+        [law] = guests["laws"]
+        self.assertEqual([(step["step"], step["times"])
+                          for step in law["left"]],
+                         [("add", 5), ("look", 1)])
+        self.assertTrue(law["left"][0]["varied"])
+        self.assertIn(" 5 times, each with another",
+                      self.text("check", "case.kan", "--faults", "none",
+                                code=1))
+
+    def test_more_states_on_request(self):
+        self.write("case.kan", BANK)
+        states = [self.found("check", "case.kan", "--faults", "none",
+                             "--states", count)["types"][0]["states"]
+                  for count in ("100", "200")]
+        self.assertEqual(states, [101, 201])
+        self.assertIn("--states is 'x'",
+                      self.refused("check", "case.kan", "--states", "x"))
+        self.assertIn("--states is for contracts",
+                      self.refused("check", "lock-setnx", "--states", "9"))
 
     def test_a_step_that_no_state_takes_is_told(self):
         self.changed(BANK, "    step freeze ",

@@ -59,6 +59,25 @@ class Run(Contract):
         self.assertRegex(lines[1], r"^ +3 \|     step add")
         self.assertRegex(lines[2], r"\^\^\^\^\^")
 
+    def test_a_saga_that_can_get_stuck(self):
+        with open(BANK) as file:
+            self.write("bank.kan", file.read().replace(
+                "    step close ",
+                "    step seize(code: text(20)) when code == \"court\" "
+                "{ held = 0 }\n    step close "))
+        done = self.command("run", "-H", "0", "bank.kan")
+        self.assertEqual((done.returncode, done.stdout), (2, ""), done)
+        self.assertIn("its undo from.release can be refused", done.stderr)
+        self.assertIn("seize(code: \"court\")", done.stderr)
+
+    def test_sagas_not_walked_whole_are_told_once(self):
+        kan = self.kan(BANK)
+        kan.end()
+        [line] = [line for line in kan.log().split("\n")
+                  if "not all was walked" in line]
+        self.assertIn("level=info", line)
+        self.assertIn("transfer (kan check %s)" % BANK, line)
+
     def test_two_types_of_one_name(self):
         self.write("a.kan", COUNTER)
         self.write("b.kan", COUNTER)

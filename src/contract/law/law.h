@@ -5,20 +5,21 @@
  * All of it walks the states that boundary values reach, breadth first, within
  * a budget. What is found is exact: a run that shows it. What is not found is
  * so within the budget, and law_walk.complete says whether that was all there
- * is (of boundary values). Pure: memory, no I/O. */
+ * is: every state, and every value of every parameter. Pure: no I/O. */
 
 #ifndef CONTRACT_LAW_LAW_H
 #define CONTRACT_LAW_LAW_H
 
 #include "contract/contract.h"
 
-/* Where a walk would not get far within the budget, it also takes a step over
- * and over until it is refused, as one move: so bounds are met. Zero means the
- * default in parentheses. */
+/* Where a walk does not get everywhere within the budget, it also takes a step
+ * over and over until it is refused, as one move: so bounds are met. And it
+ * takes steps with another element each time, so that sets and maps of at most
+ * 256 get full. Zero means the default in parentheses. */
 struct law_budget
 {
     uint32_t states_max;    /* (20,000) */
-    uint32_t depth_max;     /* steps of a run (64) */
+    uint32_t depth_max;     /* steps of a run (4,096) */
     uint32_t arguments_max; /* ways to call one step in one state (256) */
     uint64_t bytes_max;     /* of all states kept (64 MiB) */
     /* Called now and then; true ends the walk. Or NULL. */
@@ -31,8 +32,8 @@ struct law_walk
     uint64_t states;
     uint64_t steps; /* taken, refused ones too */
     uint32_t depth;
-    bool complete;
-    bool stopped; /* by budget.stop */
+    bool complete; /* nothing was left out, not even a value */
+    bool stopped;  /* by budget.stop */
 };
 
 /* One step of a run that is shown. */
@@ -40,6 +41,7 @@ struct law_run_step
 {
     uint32_t step;
     uint32_t times;          /* so often in a row, with these arguments */
+    bool varied;             /* with other elements each time, these last */
     bool undo;               /* of a saga: for the printing alone */
     bool ours;               /* of the saga that is looked at, not of others */
     struct buffer arguments; /* JSON */
@@ -68,9 +70,10 @@ void law_run_json(const struct program *program, const struct law_run *run,
 
 enum law_verdict
 {
-    LAW_HOLDS,  /* in all states walked */
-    LAW_FAILS,  /* run leads to a state where it does not */
-    LAW_VACUOUS /* no state walked can run both sides: an error */
+    LAW_HOLDS,   /* in all states walked */
+    LAW_FAILS,   /* run leads to a state where it does not */
+    LAW_VACUOUS, /* no state can run both sides: an error */
+    LAW_UNKNOWN  /* no state walked can, and there are others */
 };
 
 /* --- laws ----------------------------------------------------------------- */
@@ -137,7 +140,7 @@ KAN_MUST_USE enum kan_err law_pairs(const struct contract *contract,
  * two. LAW_FAILS: run shows it, its last step is the call that is refused. */
 struct law_saga
 {
-    enum law_verdict verdict; /* never VACUOUS */
+    enum law_verdict verdict; /* HOLDS or FAILS */
     uint32_t step;            /* FAILS: of the saga */
     bool undo;
     uint32_t type;        /* FAILS: the entity's type, for printing */

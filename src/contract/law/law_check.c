@@ -228,12 +228,21 @@ static enum kan_err show_failure(struct subject *subject, uint32_t number,
     return err;
 }
 
+/* No state was found that runs both sides: is that all that can be said? */
+static enum law_verdict verdict_of_none(const struct subject *subject)
+{
+    return subject->ways.ways == subject->ways.total &&
+                   law_space_reached(subject->space)
+               ? LAW_VACUOUS
+               : LAW_UNKNOWN;
+}
+
 static enum kan_err check_law(struct subject *subject,
                               struct law_result *result)
 {
     struct law_space *space = subject->space;
 
-    result->verdict = LAW_VACUOUS;
+    result->verdict = LAW_UNKNOWN;
     for (uint32_t n = 0; n < space->store.count; n++) {
         law_space_load(space, n, space->before);
         for (uint32_t w = 0; w < subject->ways.ways; w++) {
@@ -251,6 +260,8 @@ static enum kan_err check_law(struct subject *subject,
             }
         }
     }
+    if (result->checked == 0)
+        result->verdict = verdict_of_none(subject);
     return KAN_OK;
 }
 
@@ -263,13 +274,13 @@ enum kan_err law_check(const struct contract *contract, uint32_t type,
     enum kan_err err = law_space_init(&space, contract, type, version, budget);
 
     for (uint32_t i = 0; i < count; i++)
-        results[i] = (struct law_result){.verdict = LAW_VACUOUS};
+        results[i] = (struct law_result){.verdict = LAW_UNKNOWN};
     if (err == KAN_OK)
         err = law_space_walk(&space);
     for (uint32_t i = 0; err == KAN_OK && i < count; i++) {
         struct subject subject;
         err = subject_init(&subject, &space, &space.entity->laws[i]);
-        space.trimmed |= subject.ways.ways < subject.ways.total;
+        space.sampled |= subject.ways.ways < subject.ways.total;
         if (err == KAN_OK)
             err = check_law(&subject, &results[i]);
         subject_fini(&subject);

@@ -255,6 +255,36 @@ static void filter(const struct contract *contract, uint32_t saga,
     few->count = kept;
 }
 
+/* Which parameters of the saga are entities, a bit each. */
+static uint32_t entities(const struct contract *contract, uint32_t saga)
+{
+    const struct tree_saga *tree = &contract_tree(contract)->sagas[saga];
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < tree->parameter_count; i++)
+        found |= tree->parameters[i].of_entity ? 1u << i : 0u;
+    return found;
+}
+
+/* Whether it compares with texts, or a step that it takes is given one. */
+static bool uses_texts(const struct contract *contract, uint32_t saga)
+{
+    struct contract_saga told = contract_saga(contract, saga);
+    struct kan_slice text;
+    bool uses = program_string(told.values, 0, &text);
+
+    for (uint32_t i = 0; i < told.step_count && !uses; i++) {
+        struct contract_saga_call call = contract_saga_do(contract, saga, i);
+        const struct program *program =
+            contract_program(contract, call.type, 0);
+        uint32_t type = program_step(program, call.step).arguments;
+        for (uint32_t m = 0; m < program_type(program, type)->member_count; m++)
+            uses |= program_type(program, program_member(program, type, m).type)
+                        ->kind == TREE_TEXT;
+    }
+    return uses;
+}
+
 enum kan_err law_role_choices(const struct contract *contract, uint32_t saga,
                               struct law_few *ret_choices)
 {
@@ -263,9 +293,18 @@ enum kan_err law_role_choices(const struct contract *contract, uint32_t saga,
     unsigned char *scratch = mem_zalloc(law_scratch_size(contract));
     enum kan_err err = KAN_NOMEM;
 
-    if (preset && scratch)
-        err = law_few_init(ret_choices, told.values, told.parameters, preset,
-                           scratch);
+    if (preset && scratch) {
+        const struct law_few_of of = {.contract = contract,
+                                      .program = told.values,
+                                      .type = told.parameters,
+                                      .fixed = entities(contract, saga),
+                                      .preset = preset,
+                                      .scratch = scratch};
+        err = law_few_init(ret_choices, &of);
+    }
+    /* Ids may be compared with texts, and be arguments. */
+    if (err == KAN_OK && uses_texts(contract, saga))
+        ret_choices->whole = false;
     if (err == KAN_OK)
         filter(contract, saga, ret_choices, scratch);
     mem_free(preset);

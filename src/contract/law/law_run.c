@@ -7,7 +7,8 @@
 
 enum
 {
-    CALL_WIDTH = 34 /* columns of a call before what it changed */
+    CALL_WIDTH = 34, /* columns of a call before what it changed */
+    FOLD_MIN = 5     /* steps in a row that are the same and told as one */
 };
 
 void law_run_fini(struct law_run *run)
@@ -70,6 +71,47 @@ enum kan_err law_run_refused(struct law_run *run, const struct program *program,
     law_run_last(run)->refused = true;
     program_refusal_text(program, refusal, step, &law_run_last(run)->state);
     return buffer_failed(&law_run_last(run)->state) ? KAN_NOMEM : KAN_OK;
+}
+
+/* --- the same step in a row ----------------------------------------------- */
+
+static bool is_same(const struct law_run_step *a, const struct law_run_step *b)
+{
+    return a->step == b->step && !a->varied && !b->varied && !a->refused &&
+           !b->refused && !a->ours && !b->ours &&
+           slice_equal(buffer_slice(&a->arguments),
+                       buffer_slice(&b->arguments));
+}
+
+/* How many steps from there on are the same. */
+static uint32_t count_same(const struct law_run *run, uint32_t from)
+{
+    uint32_t end = from + 1;
+
+    while (end < run->count && is_same(&run->steps[from], &run->steps[end]))
+        end++;
+    return end - from;
+}
+
+void law_run_fold(struct law_run *run)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0, many; i < run->count; i += many) {
+        uint32_t times = 0;
+        many = count_same(run, i);
+        if (many < FOLD_MIN)
+            many = 1;
+        for (uint32_t k = i; k < i + many; k++)
+            times += run->steps[k].times;
+        for (uint32_t k = i; k + 1 < i + many; k++) {
+            buffer_fini(&run->steps[k].arguments);
+            buffer_fini(&run->steps[k].state);
+        }
+        run->steps[kept] = run->steps[i + many - 1];
+        run->steps[kept++].times = times;
+    }
+    run->count = kept;
 }
 
 /* --- for people ----------------------------------------------------------- */
@@ -182,7 +224,8 @@ void law_run_print(const struct program *program, const struct law_run *run,
         law_call_print(program, step->step, buffer_slice(&step->arguments),
                        out);
         if (step->times > 1)
-            buffer_print(out, " %u times", step->times);
+            buffer_print(out, " %u times%s", step->times,
+                         step->varied ? ", each with another" : "");
         if (step->undo)
             buffer_append_text(out, ", as undo");
         else if (step->ours)
@@ -210,6 +253,8 @@ void law_run_json(const struct program *program, const struct law_run *run,
         json_append_string(out, program_step(program, step->step).name);
         buffer_print(out, ",\"times\":%u,\"arguments\":", step->times);
         buffer_append(out, buffer_slice(&step->arguments));
+        if (step->varied)
+            buffer_append_text(out, ",\"varied\":true");
         if (step->ours)
             buffer_print(out, ",\"saga\":\"%s\"", step->undo ? "undo" : "do");
         if (step->refused) {

@@ -20,6 +20,9 @@ KAN_MUST_USE enum kan_err law_run_refused(
     struct law_run *run, const struct program *program, uint32_t step,
     const void *arguments, const struct program_refusal *refusal);
 
+/* Make one step of many in a row that are the same. */
+void law_run_fold(struct law_run *run);
+
 /* The step added last. */
 static inline struct law_run_step *law_run_last(struct law_run *run)
 {

@@ -11,6 +11,7 @@
 #include "contract/law/law_run.h"
 #include "contract/law/law_space.h"
 #include "contract/law/law_uses.h"
+#include "contract/law/law_vary.h"
 
 enum
 {
@@ -36,6 +37,7 @@ enum
     MOVE_OURS = 4,
     MOVE_INPUT_SHIFT = 4,
     MOVE_INPUT_MASK = 3,
+    MOVE_VARIED = 1 << 6, /* a step of anybody, with other elements each time */
     MOVE_ROLE_SHIFT = 8
 };
 
@@ -62,12 +64,17 @@ struct watch
     unsigned char *before;
     unsigned char *after;
     unsigned char *spare;
+    unsigned char *prior; /* before the last of repeated steps */
+    int64_t prior_ms;
     unsigned char *arguments;
+    uint32_t kinds; /* of elements: law_vary_kinds() */
     struct buffer saved;
     uint64_t taken;
     uint64_t leaps_left;
+    bool leaping; /* steps are repeated now */
     uint32_t depth;
-    bool trimmed;
+    bool trimmed; /* not all states, or not all depths */
+    bool sampled; /* not all values of a parameter */
     bool stopped;
     bool found; /* the failure: */
     uint32_t found_from;
@@ -97,6 +104,7 @@ static void watch_fini(struct watch *watch)
     mem_free(watch->before);
     mem_free(watch->after);
     mem_free(watch->spare);
+    mem_free(watch->prior);
     mem_free(watch->arguments);
     law_store_fini(&watch->store);
     buffer_fini(&watch->saved);
@@ -115,10 +123,15 @@ static enum kan_err make_steps(struct watch *watch)
         struct public_step *made = &watch->steps[watch->step_count];
         if (step.internal)
             continue;
+        const struct law_few_of of = {.contract = watch->contract,
+                                      .program = watch->program,
+                                      .type = step.arguments,
+                                      .preset = watch->arguments,
+                                      .scratch = watch->spare};
         made->step = i;
         program_arguments(watch->program, i, watch->arguments);
-        err = law_few_init(&made->arguments, watch->program, step.arguments,
-                           watch->arguments, watch->spare);
+        err = law_few_init(&made->arguments, &of);
+        watch->sampled |= !made->arguments.whole;
         watch->step_count++;
     }
     return err;
@@ -146,7 +159,10 @@ static enum kan_err make_roles(struct watch *watch, uint32_t type)
             if (!of || !slice_equal(of->name.text, name))
                 continue;
             law_role_init(role, watch->contract, s, p, &watch->choices[s]);
-            watch->role_count += law_role_calls(role);
+            if (!law_role_calls(role))
+                continue;
+            watch->role_count++;
+            watch->sampled |= !watch->choices[s].whole;
         }
     }
     return err;
@@ -165,13 +181,17 @@ static enum kan_err watch_init(struct watch *watch,
         .program = contract_program(contract, type, 0),
         .budget = law_budget_whole(budget),
         .inputs = entity && law_uses_now(entity) ? INPUTS : 1,
+        .sampled = entity && (law_uses_now(entity) || law_uses_id(entity)),
     };
+    watch->kinds = law_vary_kinds(watch->program);
     watch->store.bytes_max = watch->budget.bytes_max;
     watch->before = mem_zalloc(scratch);
     watch->after = mem_zalloc(scratch);
     watch->spare = mem_zalloc(scratch);
+    watch->prior = mem_zalloc(scratch);
     watch->arguments = mem_zalloc(scratch);
-    if (!watch->before || !watch->after || !watch->spare || !watch->arguments)
+    if (!watch->before || !watch->after || !watch->spare || !watch->prior ||
+        !watch->arguments)
         return KAN_NOMEM;
     enum kan_err err = make_steps(watch);
     return err ? err : make_roles(watch, type);
@@ -284,6 +304,52 @@ static struct program_input move_input(const struct law_node *parent,
                            (move->extra >> MOVE_INPUT_SHIFT) & MOVE_INPUT_MASK);
 }
 
+/* Take a step from after, with these arguments; false: it is refused, or it
+ * changes nothing. */
+static bool take_again(struct watch *watch, struct law_node *node,
+                       const struct program_input *input)
+{
+    size_t size = program_state_size(watch->program);
+
+    watch->leaps_left -= watch->leaps_left > 0;
+    if (!take(watch, node->move.step, watch->after, input, watch->spare) ||
+        memcmp(watch->after, watch->spare, size) == 0)
+        return false;
+    memcpy(watch->prior, watch->after, size);
+    memcpy(watch->after, watch->spare, size);
+    watch->prior_ms = node->now_ms;
+    node->now_ms = input->now_ms;
+    node->move.times++;
+    return true;
+}
+
+/* Keep where repeating led, and the state before: there is room for one more,
+ * which may be ours. */
+static enum kan_err keep_leap(struct watch *watch, const struct place *place,
+                              struct law_node node)
+{
+    enum kan_err err = keep(watch, *place, watch->after, &node);
+
+    if (err || node.move.times < 2)
+        return err;
+    node.move.times--;
+    node.now_ms = watch->prior_ms;
+    return keep(watch, *place, watch->prior, &node);
+}
+
+/* Go on with the step that has led to after until it is refused or changes
+ * nothing more. */
+static void repeat(struct watch *watch, struct law_node *node)
+{
+    bool more = true;
+
+    while (more && watch->leaps_left > 0 && node->move.times < REPEATS_MAX) {
+        struct program_input input =
+            law_space_input(node->now_ms, node->move.times, 0);
+        more = take_again(watch, node, &input);
+    }
+}
+
 /* A step that anybody may take; leaping, over and over too. */
 static enum kan_err move_public(struct watch *watch, uint32_t from,
                                 const struct place *place, struct law_move move,
@@ -291,7 +357,6 @@ static enum kan_err move_public(struct watch *watch, uint32_t from,
 {
     struct law_node parent = watch->store.nodes[from];
     struct program_input input = move_input(&parent, &move);
-    size_t size = program_state_size(watch->program);
     struct law_node node = {.parent = from,
                             .depth = parent.depth + 1,
                             .now_ms = input.now_ms,
@@ -301,18 +366,56 @@ static enum kan_err move_public(struct watch *watch, uint32_t from,
     if (!take(watch, move.step, watch->before, &input, watch->after))
         return KAN_OK;
     enum kan_err err = keep(watch, *place, watch->after, &node);
-    while (leap && watch->leaps_left > 0 && node.move.times < REPEATS_MAX) {
-        watch->leaps_left--;
-        input = law_space_input(node.now_ms, node.move.times, 0);
-        if (!take(watch, move.step, watch->after, &input, watch->spare) ||
-            memcmp(watch->after, watch->spare, size) == 0)
+    if (err || !leap)
+        return err;
+    repeat(watch, &node);
+    return node.move.times > 1 ? keep_leap(watch, place, node) : KAN_OK;
+}
+
+/* Take the step from before to after, at most `times` times, each with other
+ * elements; those that are refused are passed over. */
+static void repeat_varied(struct watch *watch, struct law_node *node,
+                          uint32_t times)
+{
+    uint32_t misses = 0;
+
+    memcpy(watch->after, watch->before, program_state_size(watch->program));
+    node->move.times = 0;
+    for (uint32_t k = 1; node->move.times < times && misses < LAW_VARY_MISSES;
+         k++) {
+        struct program_input input = law_space_input(node->now_ms, k, 0);
+        (void)fill_arguments(watch, &node->move);
+        if (!law_vary(watch->program, node->move.step, watch->kinds, k,
+                      watch->arguments))
             break;
-        memcpy(watch->after, watch->spare, size);
-        node.now_ms = input.now_ms;
-        node.move.times++;
+        misses = take_again(watch, node, &input) ? 0 : misses + 1;
     }
-    if (err == KAN_OK && node.move.times > 1)
-        err = keep(watch, *place, watch->after, &node);
+}
+
+/* Fill what there is to be filled, with one step of anybody's. */
+static enum kan_err move_varied(struct watch *watch, uint32_t from,
+                                const struct place *place,
+                                const struct public_step *step)
+{
+    struct law_node parent = watch->store.nodes[from];
+    enum kan_err err = KAN_OK;
+
+    for (uint32_t i = 0; i < step->arguments.count && err == KAN_OK; i++) {
+        struct law_node node = {
+            .parent = from,
+            .depth = parent.depth + 1,
+            .now_ms = parent.now_ms,
+            .move = {.step = step->step, .number = i, .extra = MOVE_VARIED}};
+        if (watch->leaps_left == 0 || is_stopped(watch))
+            return KAN_OK;
+        if (!law_vary_same(watch->program, step->step, watch->kinds,
+                           law_few_at(&step->arguments, 0),
+                           law_few_at(&step->arguments, i)))
+            continue;
+        repeat_varied(watch, &node, LAW_VARY_MAX);
+        if (node.move.times > 0)
+            err = keep_leap(watch, place, node);
+    }
     return err;
 }
 
@@ -354,7 +457,15 @@ static enum kan_err move_call(struct watch *watch, uint32_t from,
     next.tokens[slot] = call->after;
     if (ours && call->after.mode == LAW_ROLE_NONE)
         return KAN_OK; /* ours is over: nothing can go wrong any more */
-    return keep(watch, next, watch->after, &node);
+    enum kan_err err = keep(watch, next, watch->after, &node);
+    /* A saga that begins and ends with one call here may come any number of
+     * times. */
+    if (err || !watch->leaping || input_number > 0 ||
+        call->after.mode != LAW_ROLE_NONE ||
+        place->tokens[slot].mode != LAW_ROLE_NONE)
+        return err;
+    repeat(watch, &node);
+    return node.move.times > 1 ? keep_leap(watch, place, node) : KAN_OK;
 }
 
 static enum kan_err move_token(struct watch *watch, uint32_t from,
@@ -399,16 +510,25 @@ static enum kan_err move_slot(struct watch *watch, uint32_t from,
     return err;
 }
 
+/* How moves are taken. */
+enum pace
+{
+    STEPWISE,
+    FILLING, /* and with other elements */
+    LEAPING  /* and over and over, too */
+};
+
 static enum kan_err move_anybody(struct watch *watch, uint32_t from,
-                                 const struct place *place, bool leap)
+                                 const struct place *place, enum pace pace)
 {
     enum kan_err err = KAN_OK;
 
     for (uint32_t s = 0; err == KAN_OK && s < watch->step_count; s++) {
-        uint32_t ways = watch->steps[s].arguments.count * watch->inputs;
+        const struct public_step *step = &watch->steps[s];
+        uint32_t ways = step->arguments.count * watch->inputs;
         for (uint32_t i = 0; err == KAN_OK && i < ways; i++) {
             struct law_move move = {
-                .step = watch->steps[s].step,
+                .step = step->step,
                 .times = 1,
                 .number = i / watch->inputs,
                 .extra = i % watch->inputs << MOVE_INPUT_SHIFT,
@@ -416,19 +536,23 @@ static enum kan_err move_anybody(struct watch *watch, uint32_t from,
             if (is_stopped(watch))
                 return err;
             err = move_public(watch, from, place, move,
-                              leap && i % watch->inputs == 0);
+                              pace == LEAPING && i % watch->inputs == 0);
         }
+        if (err == KAN_OK && pace != STEPWISE &&
+            law_varies(watch->program, step->step, watch->kinds))
+            err = move_varied(watch, from, place, step);
     }
     return err;
 }
 
-static enum kan_err expand(struct watch *watch, uint32_t from, bool leap)
+static enum kan_err expand(struct watch *watch, uint32_t from, enum pace pace)
 {
     struct place place;
     enum kan_err err;
 
+    watch->leaping = pace == LEAPING;
     load(watch, from, &place, watch->before);
-    err = move_anybody(watch, from, &place, leap);
+    err = move_anybody(watch, from, &place, pace);
     for (uint32_t slot = 0; slot < TOKENS && err == KAN_OK; slot++) {
         if (!is_stopped(watch))
             err = move_slot(watch, from, &place, slot);
@@ -438,24 +562,31 @@ static enum kan_err expand(struct watch *watch, uint32_t from, bool leap)
 
 /* --- walking -------------------------------------------------------------- */
 
-static enum kan_err walk_from(struct watch *watch, uint32_t next, bool leap)
+static enum kan_err expand_one(struct watch *watch, uint32_t node,
+                               enum pace pace)
+{
+    if (watch->store.nodes[node].depth < watch->budget.depth_max)
+        return expand(watch, node, pace);
+    watch->trimmed = true;
+    return KAN_OK;
+}
+
+static enum kan_err walk_from(struct watch *watch, uint32_t next,
+                              enum pace pace)
 {
     enum kan_err err = KAN_OK;
 
     /* When the store is full, what was kept is still looked at: a refusal needs
      * no room. */
     for (; err == KAN_OK && next < watch->store.count && !is_stopped(watch);
-         next++) {
-        if (watch->store.nodes[next].depth >= watch->budget.depth_max)
-            watch->trimmed = true;
-        else
-            err = expand(watch, next, leap);
-    }
+         next++)
+        err = expand_one(watch, next, pace);
+    watch->trimmed |= watch->store.full;
     return err;
 }
 
-/* As law_space_walk(): first all, then, when that is too much for the budget,
- * with steps that are repeated until they are refused. */
+/* As law_space_walk(): first all, then, when that is not all there is, with
+ * steps that are repeated until they are refused. */
 static enum kan_err walk_all(struct watch *watch)
 {
     const struct place nobody = {0};
@@ -466,19 +597,20 @@ static enum kan_err walk_all(struct watch *watch)
     watch->store.nodes_max = watch->budget.states_max / 4 * 3 + 1;
     enum kan_err err = keep(watch, nobody, watch->before, &root);
     if (err == KAN_OK)
-        err = walk_from(watch, 0, false);
-    if (err || is_stopped(watch) || !watch->store.full)
+        err = walk_from(watch, 0, STEPWISE);
+    bool whole = !watch->trimmed && (!watch->sampled || watch->kinds == 0);
+    if (err || is_stopped(watch) || whole)
         return err;
     uint32_t first = watch->store.count;
-    watch->trimmed = true;
+    enum pace pace = watch->trimmed ? LEAPING : FILLING;
     watch->store.nodes_max = watch->budget.states_max + 1;
     watch->store.full = false;
     watch->leaps_left = (uint64_t)watch->budget.states_max * LEAPS_A_STATE;
     for (uint32_t i = 0; err == KAN_OK && i < first && watch->leaps_left > 0 &&
                          !watch->store.full && !is_stopped(watch);
          i++)
-        err = expand(watch, i, true);
-    return err ? err : walk_from(watch, first, true);
+        err = expand_one(watch, i, pace);
+    return err ? err : walk_from(watch, first, pace);
 }
 
 /* --- the run that shows it ------------------------------------------------ */
@@ -490,29 +622,43 @@ static void mark(struct law_run *run, const struct law_move *move)
         (move->extra & MOVE_UNDO) != 0 && law_run_last(run)->ours;
 }
 
-/* Take the move of a node again, from before, and say so. */
-static enum kan_err run_step(struct watch *watch, struct law_run *run,
-                             uint32_t number)
+/* Take the move of a node again, from before to after. */
+static void take_move(struct watch *watch, const struct law_node *node)
 {
-    const struct law_node *node = &watch->store.nodes[number];
     struct law_node parent = watch->store.nodes[node->parent];
-    size_t size = program_state_size(watch->program);
     struct program_input input = move_input(&parent, &node->move);
+    struct law_node again = {.now_ms = parent.now_ms, .move = node->move};
 
+    if (node->move.extra & MOVE_VARIED) {
+        repeat_varied(watch, &again, node->move.times);
+        return;
+    }
     (void)fill_arguments(watch, &node->move);
     for (uint32_t i = 0; i < node->move.times; i++) {
         if (i > 0)
             input = law_space_input(input.now_ms, i, 0);
         if (!take(watch, node->move.step, watch->before, &input, watch->after))
-            break; /* never: it was taken before */
-        memcpy(watch->before, watch->after, size);
+            return; /* never: it was taken before */
+        memcpy(watch->before, watch->after, program_state_size(watch->program));
     }
+}
+
+/* Take the move of a node again, from before, and say so. */
+static enum kan_err run_step(struct watch *watch, struct law_run *run,
+                             uint32_t number)
+{
+    const struct law_node *node = &watch->store.nodes[number];
+
+    take_move(watch, node);
+    memcpy(watch->before, watch->after, program_state_size(watch->program));
     enum kan_err err =
         law_run_took(run, watch->program, node->move.step, watch->arguments,
                      node->move.times, watch->before);
-    if (err == KAN_OK)
-        mark(run, &node->move);
-    return err;
+    if (err)
+        return err;
+    mark(run, &node->move);
+    law_run_last(run)->varied = (node->move.extra & MOVE_VARIED) != 0;
+    return KAN_OK;
 }
 
 static enum kan_err run_path(struct watch *watch, struct law_run *run,
@@ -531,6 +677,7 @@ static enum kan_err run_path(struct watch *watch, struct law_run *run,
             at = watch->store.nodes[at].parent;
         err = run_step(watch, run, at);
     }
+    law_run_fold(run);
     return err;
 }
 
@@ -582,8 +729,8 @@ static enum kan_err check_role(struct watch *watch, uint32_t ours,
     if (watch->depth > result->walk.depth)
         result->walk.depth = watch->depth;
     result->walk.stopped |= watch->stopped;
-    result->walk.complete &=
-        !watch->trimmed && !watch->store.full && !watch->stopped;
+    result->walk.complete &= !watch->trimmed && !watch->sampled &&
+                             !watch->store.full && !watch->stopped;
     if (err == KAN_OK && watch->found)
         err = show_failure(watch, result);
     return err;

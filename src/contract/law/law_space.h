@@ -1,10 +1,11 @@
 /* law_space.h - the states of one type that boundary values reach.
  *
  * A breadth-first walk over every step, internal ones too, each called in every
- * way that its parameters' boundary values give. When there are too many states
- * for the budget, a part of it is kept for moves that take one step over and
- * over until it is refused: a balance then meets its bound although that is a
- * thousand deposits away. */
+ * way that its parameters' boundary values give. Where that is not all there
+ * is, for want of states or of depth, a part of the budget is kept for moves
+ * that take one step over and over until it is refused: a balance then meets
+ * its bound although that is a thousand deposits away. And where sets or maps
+ * are to be filled, for moves that do so with another element each time. */
 
 #ifndef CONTRACT_LAW_LAW_SPACE_H
 #define CONTRACT_LAW_LAW_SPACE_H
@@ -23,6 +24,9 @@ struct law_ways
 struct law_seen
 {
     bool taken;
+    bool ended;        /* repeated until it was refused or changed nothing */
+    bool cut;          /* repeated, and given up */
+    uint64_t hopeless; /* of the first 64 ways, those that were given up */
     struct kan_slice invariant; /* that has refused it */
 };
 
@@ -41,13 +45,18 @@ struct law_space
     unsigned char *before;
     unsigned char *after;
     unsigned char *spare;
+    unsigned char *prior; /* before the last of repeated steps */
     unsigned char *arguments;
+    int64_t prior_ms;
     struct buffer saved;
     uint64_t steps;
     uint64_t leaps_left; /* steps within moves that repeat */
     uint32_t depth;
     uint32_t leaped; /* from this node on, some were reached by repeating */
-    bool trimmed;    /* not all ways, or not all depths */
+    uint32_t kinds;  /* of elements: law_vary_kinds() */
+    bool trimmed;    /* not all ways, not all states or not all depths */
+    bool shallow;    /* not all depths */
+    bool sampled;    /* not all values of a parameter */
     bool stopped;
 };
 
@@ -66,6 +75,10 @@ void law_space_fini(struct law_space *space);
 KAN_MUST_USE enum kan_err law_space_walk(struct law_space *space);
 
 struct law_walk law_space_result(const struct law_space *space);
+
+/* Whether what no state walked shows may be taken for what no state shows: all
+ * was walked, or each step was also repeated to its end. */
+bool law_space_reached(const struct law_space *space);
 
 /* Lay out the state of a node. */
 void law_space_load(const struct law_space *space, uint32_t node, void *state);

@@ -92,12 +92,80 @@ static void law_that_nothing_can_run_is_vacuous(void **state)
         case_load(bank_text, "law freeze; unfreeze         ~  nothing",
                   "law freeze; freeze ~ nothing");
     struct law_result results[LAWS_MAX];
+    struct law_walk walk;
 
     (void)state;
-    check_laws(contract, results);
+    assert_int_equal(law_check(contract, 0, 0, NULL, results, &walk), KAN_OK);
     assert_int_equal(results[3].verdict, LAW_VACUOUS);
     assert_int_equal(results[3].checked, 0);
     end_laws(contract, results);
+}
+
+/* The first law of a type, within the budget. */
+static void check_first(const char *text, const struct law_budget *budget,
+                        enum law_verdict verdict, const char *steps)
+{
+    struct contract *contract = case_load(text, NULL, NULL);
+    struct law_result results[LAWS_MAX];
+    struct law_walk walk;
+
+    assert_int_equal(law_check(contract, 0, 0, budget, results, &walk), KAN_OK);
+    assert_int_equal(results[0].verdict, verdict);
+    if (steps)
+        case_run_is(contract_program(contract, 0, 0), &results[0].run, steps);
+    end_laws(contract, results);
+}
+
+/* A card that is full after a hundred stamps, or a thousand, or a million. */
+#define CARD(n)                         \
+    "type card {\n stamps: int(0 .. " n \
+    ") = 0\n"                           \
+    " step stamp when stamps < " n      \
+    " { stamps += 1 }\n"                \
+    " step cash when stamps == " n      \
+    " { stamps = 0 }\n"                 \
+    " step void { stamps = 0 }\n law cash; void ~ cash\n}\n"
+
+static void law_is_met_however_deep_it_is(void **state)
+{
+    const struct law_budget few = {.states_max = 100};
+
+    (void)state;
+    check_first(CARD("100"), NULL, LAW_HOLDS, NULL);
+    check_first(CARD("1_000"), &few, LAW_HOLDS, NULL);
+    check_first(
+        "type far {\n n: int(0 .. 1_000) = 0\n flag: bool\n"
+        " step up when n < 1_000 { n += 1 }\n"
+        " step odd { if n == 700 { flag = true } }\n"
+        " law odd ~ nothing\n}\n",
+        NULL, LAW_FAILS, "up*700 odd");
+}
+
+static void law_that_was_not_met_is_unknown(void **state)
+{
+    const struct law_budget shallow = {.depth_max = 1};
+
+    (void)state;
+    check_first(CARD("1_000_000"), NULL, LAW_UNKNOWN, NULL);
+    check_first(
+        "type door {\n open: bool\n seen: bool\n"
+        " step see { seen = true }\n"
+        " step open when seen { open = true }\n"
+        " step shut when open { open = false }\n"
+        " law shut; open ~ nothing\n}\n",
+        &shallow, LAW_UNKNOWN, NULL);
+}
+
+static void texts_that_are_compared_are_tried(void **state)
+{
+    (void)state;
+    check_first(
+        "type tx {\n t: text(10)\n f: bool\n"
+        " step put(v: text(10)) { t = v; if v == \"magic\" { f = true "
+        "} }\n"
+        " step clear { f = false; t = \"\" }\n"
+        " law clear; put(v); put(w) ~ clear; put(w)\n}\n",
+        NULL, LAW_FAILS, "clear put put");
 }
 
 /* With == a deposit that fits in one order only is a difference: that is where
@@ -269,6 +337,42 @@ static void calls_keep_their_time(void **state)
     contract_unref(contract);
 }
 
+/* One step, called add, can shut itself out: is it seen? */
+static void check_unstable(const char *text)
+{
+    struct contract *contract = case_load(text, NULL, NULL);
+    struct law_pair pairs[STEPS_MAX * STEPS_MAX];
+    struct law_step steps[STEPS_MAX];
+    struct law_walk walk;
+
+    assert_int_equal(law_pairs(contract, 0, 0, NULL, pairs, steps, &walk),
+                     KAN_OK);
+    assert_false(steps[0].stable);
+    assert_true(pairs[0].disables && pairs[0].fits && !pairs[0].commutes);
+    assert_false(walk.complete);
+    contract_unref(contract);
+}
+
+static void bounds_are_met_wherever_they_are(void **state)
+{
+    (void)state;
+    check_unstable(
+        "type wal {\n n: int(0 .. 1_000) = 0\n"
+        " step add(by: int(1 .. 10)) { n += by }\n}\n");
+    check_unstable(
+        "type wallet {\n n: int(0 .. 1_000_000_000) = 0\n"
+        " step add(by: int(1 .. 10_000_000)) { n += by }\n}\n");
+    check_unstable(
+        "type guests {\n names: set(text(20), 5)\n"
+        " step add(name: text(20)) { names += name }\n}\n");
+    check_unstable(
+        "type days {\n of: set(int(1 .. 365), 200)\n"
+        " step add(day: int(1 .. 365)) { of += day }\n}\n");
+    check_unstable(
+        "type tally {\n of: map(text(8), int, 40)\n"
+        " step add(name: text(8)) { of[name] = 1 }\n}\n");
+}
+
 /* --- sagas ---------------------------------------------------------------- */
 
 static void check_saga(const char *part, const char *other,
@@ -353,6 +457,95 @@ static void other_sagas_get_in_the_way(void **state)
         LAW_FAILS, "open deposit hold hold release release!");
 }
 
+/* What anybody's step compares with is tried. */
+static void seizures_are_found(void **state)
+{
+    (void)state;
+    check_saga("    step close ",
+               "    step seize(code: text(20)) when code == \"court\" { held = "
+               "0 }\n    step close ",
+               LAW_FAILS, "open deposit hold seize release!");
+    check_saga(
+        "    step close ",
+        "    step seize(code: int(0 .. 9_999)) when code == 1_234 { held "
+        "= 0 }\n    step close ",
+        LAW_FAILS, "open deposit hold seize release!");
+    check_saga("    step close ",
+               "    step seize(by: nobody | bank | court) when by == court { "
+               "held = 0 }\n    step close ",
+               LAW_FAILS, "open deposit hold seize release!");
+}
+
+static void check_text_fails(const char *text, uint32_t saga, const char *steps)
+{
+    struct contract *contract = case_load(text, NULL, NULL);
+    struct law_saga result;
+    struct buffer json = BUFFER_INIT;
+
+    assert_int_equal(law_saga_check(contract, saga, NULL, &result), KAN_OK);
+    assert_int_equal(result.verdict, LAW_FAILS);
+    const struct program *program = contract_program(contract, result.type, 0);
+    case_run_is(program, &result.run, steps);
+    law_run_json(program, &result.run, &json);
+    law_run_print(program, &result.run, &json);
+    assert_false(buffer_failed(&json));
+    buffer_fini(&json);
+    law_saga_fini(&result);
+    contract_unref(contract);
+}
+
+/* Who is called from a list is not back on it when others fill it up. */
+static void sets_that_others_fill_are_found(void **state)
+{
+    (void)state;
+    check_text_fails(
+        "type list {\n waiting: set(text(20), 5)\n called: set(text(20), 5)\n"
+        " step join(name: text(20)) when not (name in waiting) {\n"
+        "  waiting += name\n }\n"
+        " internal step call(name: text(20)) when name in waiting and\n"
+        "  not (name in called) { waiting -= name; called += name }\n"
+        " internal step put_back(name: text(20)) when name in called {\n"
+        "  called -= name; waiting += name\n }\n"
+        " internal step done(name: text(20)) when name in called {\n"
+        "  called -= name\n }\n}\n"
+        "type desk {\n free: bool = true\n"
+        " internal step sit when free { free = false }\n}\n"
+        "saga serve(l: list, d: desk, name: text(20)) {\n"
+        " l.call(name) undo l.put_back(name)\n d.sit()\n then l.done(name)\n"
+        "}\n",
+        0, "join call join*5 put_back!");
+}
+
+/* A bound that is a thousand small steps away, in few states. */
+static void bounds_that_others_meet_are_found(void **state)
+{
+    (void)state;
+    check_text_fails(
+        "type seats {\n free: int(0 .. 1_000) = 0\n taken: int(0 .. 1_000) = "
+        "0\n"
+        " step put { free += 1 }\n"
+        " internal step hold when free > 0 { free -= 1; taken += 1 }\n"
+        " internal step release when taken > 0 { taken -= 1; free += 1 }\n"
+        " internal step settle when taken > 0 { taken -= 1 }\n}\n"
+        "saga t(from: seats, to: seats) {\n from.hold() undo from.release()\n"
+        " to.put()\n then from.settle()\n}\n",
+        0, "put*1000 hold put release!");
+}
+
+/* The same when only a saga of one step adds to it. */
+static void bounds_that_sagas_meet_are_found(void **state)
+{
+    (void)state;
+    check_text_fails(
+        "type acc {\n n: int(0 .. 1_000_000) = 0\n"
+        " internal step put(k: int(1 .. 1_000)) { n += k }\n"
+        " internal step take(k: int(1 .. 1_000)) { n -= k }\n}\n"
+        "saga fill(a: acc, k: int(1 .. 1_000)) {\n a.put(k)\n}\n"
+        "saga move(from: acc, to: acc, k: int(1 .. 1_000)) {\n"
+        " from.take(k) undo from.put(k)\n to.put(k)\n}\n",
+        1, "put take put*1000 put!");
+}
+
 /* --- budgets and faults --------------------------------------------------- */
 
 static void small_type_is_walked_whole(void **state)
@@ -373,6 +566,28 @@ static void small_type_is_walked_whole(void **state)
     assert_int_equal(result.checked, 2);
     law_result_fini(&result);
     contract_unref(contract);
+}
+
+/* A text is only ever copied here, and still not all of them were tried. */
+static void what_is_sampled_is_not_complete(void **state)
+{
+    static const char *const texts[] = {
+        "type t {\n f: text(9)\n step s(v: text(9)) { f = v }\n}\n",
+        "type t {\n f: int\n step s(v: int) { f = v }\n}\n",
+        "type t {\n f: set(bool, 2)\n step s(v: set(bool, 2)) { f = v }\n}\n",
+        "type t {\n f: int\n step s { f = now }\n}\n",
+        "type t {\n f: optional text(32)\n step s { f = id }\n}\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct contract *contract = case_load(texts[i], NULL, NULL);
+        struct law_walk walk;
+        assert_int_equal(law_check(contract, 0, 0, &small, NULL, &walk),
+                         KAN_OK);
+        assert_false(walk.complete);
+        contract_unref(contract);
+    }
 }
 
 static bool stop_at_once(void *data)
@@ -470,18 +685,27 @@ int main(void)
         cmocka_unit_test(laws_of_the_bank_hold),
         cmocka_unit_test(false_law_is_found_with_a_shortest_run),
         cmocka_unit_test(law_that_nothing_can_run_is_vacuous),
+        cmocka_unit_test(law_is_met_however_deep_it_is),
+        cmocka_unit_test(law_that_was_not_met_is_unknown),
+        cmocka_unit_test(texts_that_are_compared_are_tried),
         cmocka_unit_test(exact_law_compares_refusals_too),
         cmocka_unit_test(both_runs_of_a_law_see_the_same_time),
         cmocka_unit_test(time_goes_by),
         cmocka_unit_test(table_of_the_bank_is_as_by_hand),
         cmocka_unit_test(step_that_no_state_takes_is_told),
         cmocka_unit_test(calls_keep_their_time),
+        cmocka_unit_test(bounds_are_met_wherever_they_are),
         cmocka_unit_test(transfer_holds),
         cmocka_unit_test(undo_that_a_freeze_refuses_is_found),
         cmocka_unit_test(undo_that_a_bound_refuses_is_found),
         cmocka_unit_test(step_behind_the_pivot_is_looked_at),
         cmocka_unit_test(other_sagas_get_in_the_way),
+        cmocka_unit_test(seizures_are_found),
+        cmocka_unit_test(sets_that_others_fill_are_found),
+        cmocka_unit_test(bounds_that_others_meet_are_found),
+        cmocka_unit_test(bounds_that_sagas_meet_are_found),
         cmocka_unit_test(small_type_is_walked_whole),
+        cmocka_unit_test(what_is_sampled_is_not_complete),
         cmocka_unit_test(walk_keeps_to_its_budget),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };

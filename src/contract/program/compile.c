@@ -31,6 +31,7 @@ void compile_init(struct compile *c, const struct tree *tree)
     table_init(&c->names, sizeof(struct program_inside_name));
     table_init(&c->code, sizeof(struct program_inside_code));
     table_init(&c->numbers, sizeof(int64_t));
+    table_init(&c->strings, sizeof(struct program_words));
     table_init(&c->views, sizeof(struct program_inside_view));
     table_init(&c->entries, sizeof(struct program_inside_entry));
     table_init(&c->nodes, sizeof(struct program_inside_node));
@@ -47,7 +48,7 @@ void compile_fini(struct compile *c)
         &c->types,      &c->starts, &c->members, &c->steps,   &c->invariants,
         &c->conditions, &c->names,  &c->code,    &c->numbers, &c->views,
         &c->entries,    &c->nodes,  &c->columns, &c->slots,   &c->records,
-        &c->images,     &c->labels, &c->ways,
+        &c->images,     &c->labels, &c->ways,    &c->strings,
     };
     size_t i;
 
@@ -445,6 +446,7 @@ enum kan_err compile_end(struct compile *c, struct program **ret_program)
         {&c->columns, &head.columns},
         {&c->slots, &head.slots},
         {&c->ways, &head.ways},
+        {&c->strings, &head.strings},
     };
     struct program *program;
     size_t size = sizeof head + c->data.size;

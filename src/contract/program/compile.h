@@ -66,6 +66,7 @@ struct compile
     struct compile_table names;      /* struct program_inside_name */
     struct compile_table code;       /* struct program_inside_code */
     struct compile_table numbers;    /* int64_t */
+    struct compile_table strings;    /* struct program_words */
     struct compile_table views;
     struct compile_table entries;
     struct compile_table nodes;

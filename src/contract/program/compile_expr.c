@@ -182,6 +182,9 @@ static struct compile_value expr_string(struct compile *c,
         memcpy(at, &size, sizeof size);
         if (size > 0)
             memcpy(at + 2, expr->text.bytes, size);
+        struct program_words *noted = compile_add(c, &c->strings, NULL);
+        if (noted)
+            *noted = (struct program_words){value.offset + 2, size};
     }
     return value;
 }

@@ -48,9 +48,9 @@ struct program;
 
 enum
 {
-    PROGRAM_ID_SIZE = 32,    /* bytes of the text `id`: hexadecimal */
-    PROGRAM_STEP_NONE = -1,  /* no such step */
-    PROGRAM_BOUNDARY_MAX = 8 /* boundary values of one type */
+    PROGRAM_ID_SIZE = 32,     /* bytes of the text `id`: hexadecimal */
+    PROGRAM_STEP_NONE = -1,   /* no such step */
+    PROGRAM_BOUNDARY_MAX = 24 /* boundary values of one type */
 };
 
 /* Compile a checked version of a type. KAN_NOMEM; KAN_FULL when the state is
@@ -276,9 +276,25 @@ bool program_valid(const struct program *program, uint32_t type,
 
 /* Boundary values of a type, number from 0, at most PROGRAM_BOUNDARY_MAX; false
  * when there is no such number. For numbers: both ends, those beside them, and
- * zero, one and what the program compares them with, as far as in range. */
+ * zero, one and what the program compares them with, as far as in range. For
+ * texts: empty, "a", the longest, and those in the program's expressions. */
 bool program_boundary(const struct program *program, uint32_t type,
                       uint32_t number, void *value);
+
+/* Whether its boundary values are all the values that the type has. */
+bool program_boundary_whole(const struct program *program, uint32_t type);
+
+/* The number-th value of a type that can be a key, each another one, plain ones
+ * first; false when there are not so many. value is zeroed. */
+bool program_nth(const struct program *program, uint32_t type, uint32_t number,
+                 void *value);
+
+/* The i-th number, the i-th text that stands in the program's expressions (of
+ * texts some more than once); false behind the last. */
+bool program_number(const struct program *program, uint32_t i,
+                    int64_t *ret_number);
+bool program_string(const struct program *program, uint32_t i,
+                    struct kan_slice *ret_text);
 
 /* The n-th way to fill a record with boundary values, all combinations of its
  * members in turn, the first members changing fastest; false beyond the last.

@@ -65,6 +65,8 @@ struct program
     struct program_table code;       /* struct program_inside_code */
     struct program_table numbers;    /* int64_t: what is compared or computed
                                       * with, ascending, each once */
+    struct program_table strings;    /* struct program_words: the texts in
+                                      * expressions, as often as written */
     struct program_table views;      /* struct program_inside_view */
     struct program_table entries;    /* struct program_inside_entry */
     struct program_table nodes;      /* struct program_inside_node */

@@ -34,10 +34,15 @@ static bool int_candidate(const struct program *program,
         *ret_value = first[number];
         return true;
     }
-    number -= first_count;
-    if (number >= program->numbers.count)
+    return program_number(program, number - first_count, ret_value);
+}
+
+bool program_number(const struct program *program, uint32_t i,
+                    int64_t *ret_number)
+{
+    if (i >= program->numbers.count)
         return false;
-    *ret_value = *PROGRAM_ITEM(program, numbers, int64_t, number);
+    *ret_number = *PROGRAM_ITEM(program, numbers, int64_t, i);
     return true;
 }
 
@@ -59,6 +64,78 @@ static uint32_t int_boundaries(const struct program *program,
             found[count++] = candidate;
     }
     return count;
+}
+
+/* --- texts ---------------------------------------------------------------- */
+
+bool program_string(const struct program *program, uint32_t i,
+                    struct kan_slice *ret_text)
+{
+    if (i >= program->strings.count)
+        return false;
+    const struct program_words *words =
+        PROGRAM_ITEM(program, strings, struct program_words, i);
+    *ret_text = kan_slice((const char *)program + words->at, words->size);
+    return true;
+}
+
+/* Whether it is one that every text type has: "", "a", the longest. */
+static bool is_plain(const struct program_type *type, struct kan_slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (slice_at(text, i) != 'a')
+            return false;
+    }
+    return text.size < 2 || text.size == type->bound;
+}
+
+/* The number-th text of the program's that fits and is not plain, each once;
+ * returns how many there are up to it. */
+static uint32_t find_string(const struct program *program,
+                            const struct program_type *type, uint32_t number,
+                            struct kan_slice *ret_text)
+{
+    struct kan_slice text;
+    struct kan_slice other;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; program_string(program, i, &text); i++) {
+        bool fresh = text.size <= type->bound && !is_plain(type, text);
+        for (uint32_t k = 0; fresh && k < i; k++)
+            fresh =
+                program_string(program, k, &other) && !slice_equal(text, other);
+        if (!fresh)
+            continue;
+        *ret_text = text;
+        if (count++ == number)
+            break;
+    }
+    return count;
+}
+
+static uint32_t plain_count(const struct program_type *type)
+{
+    return type->bound < 2 ? type->bound + 1 : 3;
+}
+
+/* "", "a" and the longest there is; then what the program compares with. */
+static void text_boundary(const struct program *program,
+                          const struct program_type *type, uint32_t number,
+                          char *value)
+{
+    uint32_t plain = plain_count(type);
+    uint32_t size = number < 2 ? number : type->bound;
+    struct kan_slice text = {0};
+
+    if (number < plain) {
+        value_short_set(value, size);
+        memset(value + sizeof(uint16_t), 'a', size);
+        return;
+    }
+    (void)find_string(program, type, number - plain, &text);
+    value_short_set(value, (uint32_t)text.size);
+    if (text.size > 0)
+        memcpy(value + sizeof(uint16_t), text.bytes, text.size);
 }
 
 /* --- how many there are --------------------------------------------------- */
@@ -107,6 +184,7 @@ static uint32_t boundary_count(const struct program *program, uint32_t type)
     const struct program_type *t = program_type(program, type);
     int64_t found[PROGRAM_BOUNDARY_MAX];
     struct held held;
+    struct kan_slice text;
     uint32_t count = 0;
 
     switch (t->kind) {
@@ -117,7 +195,8 @@ static uint32_t boundary_count(const struct program *program, uint32_t type)
         count = int_boundaries(program, t, found);
         break;
     case TREE_TEXT:
-        count = t->bound < 2 ? t->bound + 1 : 3;
+        count = plain_count(t) +
+                find_string(program, t, PROGRAM_BOUNDARY_MAX, &text);
         break;
     case TREE_ENUM:
         count = t->member_count;
@@ -145,16 +224,6 @@ static uint32_t boundary_count(const struct program *program, uint32_t type)
 static void boundary(const struct program *program, uint32_t type,
                      uint32_t number, void *value);
 
-/* "", "a" and the longest there is. */
-static void text_boundary(const struct program_type *type, uint32_t number,
-                          char *value)
-{
-    uint32_t size = number < 2 ? number : type->bound;
-
-    value_short_set(value, size);
-    memset(value + sizeof(uint16_t), 'a', size);
-}
-
 /* All members move on together: each boundary value of each is met once. */
 static void record_boundary(const struct program *program, uint32_t type,
                             uint32_t number, char *value)
@@ -170,9 +239,23 @@ static void record_boundary(const struct program *program, uint32_t type,
     }
 }
 
-/* The number-th key there is, in their order; false behind the last. */
-static bool key_nth(const struct program *program, uint32_t type,
-                    uint32_t number, char *value)
+/* "", "a" .. "z", "aa", "ba", ...: letters are digits from 1 to 26. */
+static bool text_nth(const struct program_type *type, uint32_t number,
+                     char *value)
+{
+    uint32_t size = 0;
+
+    for (; number > 0; number = (number - 1) / 26) {
+        if (size == type->bound)
+            return false;
+        value[sizeof(uint16_t) + size++] = (char)('a' + (number - 1) % 26);
+    }
+    value_short_set(value, size);
+    return true;
+}
+
+bool program_nth(const struct program *program, uint32_t type, uint32_t number,
+                 void *value)
 {
     const struct program_type *t = program_type(program, type);
 
@@ -180,7 +263,7 @@ static bool key_nth(const struct program *program, uint32_t type,
     case TREE_BOOL:
         if (number >= 2)
             return false;
-        *value = (char)number;
+        *(char *)value = (char)number;
         return true;
     case TREE_INT:
         if (number > (uint64_t)t->max - (uint64_t)t->min)
@@ -193,28 +276,23 @@ static bool key_nth(const struct program *program, uint32_t type,
         value_short_set(value, number);
         return true;
     case TREE_TEXT:
-        if (number == 0)
-            return true;
-        if (t->bound == 0)
-            return false;
-        value_short_set(value, 1);
-        value[sizeof(uint16_t)] = (char)('a' + number - 1);
-        return true;
+        return text_nth(t, number, value);
     default:
         break;
     }
     return false;
 }
 
-/* As many elements as there are keys and there is room for. */
+/* As many elements as there are keys and there is room for. The first FULL_MAX
+ * keys are in their order. */
 static void fill(const struct program *program, const struct program_type *type,
                  void *value)
 {
     uint32_t count = 0;
 
     while (count < type->bound &&
-           key_nth(program, value_key_type(type), count,
-                   value_element_at(type, value, count))) {
+           program_nth(program, value_key_type(type), count,
+                       value_element_at(type, value, count))) {
         char *element = value_element_at(type, value, count);
         if (type->kind == TREE_MAP)
             boundary(program, type->of, 0, element + type->value);
@@ -272,7 +350,7 @@ static void boundary(const struct program *program, uint32_t type,
         value_int_set(value, found[number]);
         break;
     case TREE_TEXT:
-        text_boundary(t, number, value);
+        text_boundary(program, t, number, value);
         break;
     case TREE_ENUM:
         value_short_set(value, number);
@@ -290,6 +368,48 @@ static void boundary(const struct program *program, uint32_t type,
     case TREE_NONE_TYPE:
         break;
     }
+}
+
+/* One member at most may have a choice: all move on together. */
+static bool record_whole(const struct program *program, uint32_t type)
+{
+    uint32_t members = program_type(program, type)->member_count;
+    uint32_t free_ = 0;
+
+    for (uint32_t i = 0; i < members; i++) {
+        uint32_t of = program_member(program, type, i).type;
+        if (!program_boundary_whole(program, of))
+            return false;
+        free_ += boundary_count(program, of) > 1;
+    }
+    return free_ <= 1;
+}
+
+bool program_boundary_whole(const struct program *program, uint32_t type)
+{
+    const struct program_type *t = program_type(program, type);
+
+    switch (t->kind) {
+    case TREE_BOOL:
+        return true;
+    case TREE_INT:
+        return (uint64_t)t->max - (uint64_t)t->min <
+               boundary_count(program, type);
+    case TREE_ENUM:
+        return t->member_count <= PROGRAM_BOUNDARY_MAX;
+    case TREE_RECORD:
+        return record_whole(program, type);
+    case TREE_OPTIONAL:
+        return boundary_count(program, t->of) < PROGRAM_BOUNDARY_MAX &&
+               program_boundary_whole(program, t->of);
+    case TREE_TEXT:
+    case TREE_SET:
+    case TREE_MAP:
+        return t->bound == 0;
+    case TREE_NONE_TYPE:
+        break;
+    }
+    return true;
 }
 
 bool program_boundary(const struct program *program, uint32_t type,

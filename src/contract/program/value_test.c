@@ -389,7 +389,7 @@ static void test_boundaries(void **state)
         "1 1000000 2 999999 777");
     assert_string_equal(
         boundaries(sample_member(program, put_type, "note").type),
-        "\"\" \"a\" \"aaaaaaaaaa\"");
+        "\"\" \"a\" \"aaaaaaaaaa\" \"-\" \"none\"");
     assert_string_equal(boundaries(field("balance").type),
                         "0 1 1000000000 999999999 777");
     assert_string_equal(boundaries(field("net").type),
@@ -398,8 +398,9 @@ static void test_boundaries(void **state)
     assert_string_equal(boundaries(field("busy").type), "false true");
     assert_string_equal(boundaries(field("stage").type),
                         "filling paid shipped");
-    assert_string_equal(boundaries(field("coupon").type),
-                        "none \"\" \"a\" \"aaaaaaaaaaaaaaaaaaaa\"");
+    assert_string_equal(
+        boundaries(field("coupon").type),
+        "none \"\" \"a\" \"aaaaaaaaaaaaaaaaaaaa\" \"-\" \"none\"");
     assert_string_equal(boundaries(field("tags").type),
                         "{} {\"\"} {\"a\"} {\"aaaaaaaa\"} "
                         "{\"\", \"a\", \"b\", \"c\"}");
@@ -407,6 +408,42 @@ static void test_boundaries(void **state)
     assert_string_equal(boundaries(field("halves").type),
                         "{} {false: 0} {false: 1} {false: 9} {true: 0} "
                         "{false: 0, true: 0}");
+}
+
+static void test_boundaries_that_are_all(void **state)
+{
+    static const char *const whole[] = {"busy", "stage"};
+    static const char *const sampled[] = {"balance", "net",  "coupon",
+                                          "tags",    "days", "halves"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        assert_true(program_boundary_whole(program, field(whole[i]).type));
+    for (size_t i = 0; i < sizeof sampled / sizeof sampled[0]; i++)
+        assert_false(program_boundary_whole(program, field(sampled[i]).type));
+}
+
+/* Keys, one as good as another, and never the same again. */
+static void test_nth(void **state)
+{
+    uint32_t text = program_type(program, field("tags").type)->of;
+    uint32_t day = program_type(program, field("days").type)->of;
+
+    (void)state;
+    for (uint32_t i = 0; i < 1000; i++) {
+        memset(value, 0, size_of(text));
+        assert_true(program_nth(program, text, i, value));
+        assert_true(program_valid(program, text, value));
+        for (uint32_t k = 0; k < i; k++) {
+            memset(other, 0, size_of(text));
+            assert_true(program_nth(program, text, k, other));
+            assert_memory_not_equal(value, other, size_of(text));
+        }
+    }
+    assert_true(program_nth(program, day, 30, value));
+    assert_int_equal(value_int(value), 31);
+    assert_false(program_nth(program, day, 31, value));
+    assert_false(program_nth(program, field("tags").type, 0, value));
 }
 
 static void test_boundary_arguments(void **state)
@@ -429,7 +466,7 @@ static void test_boundary_arguments(void **state)
         }
         count++;
     }
-    assert_int_equal(count, 5 * 3 * 3);
+    assert_int_equal(count, 5 * 5 * 3);
     assert_false(program_boundary_arguments(program, put, UINT64_MAX, value));
     assert_string_equal(buffer_text(&out),
                         "{amount: 1, note: \"\", goal: filling} "
@@ -501,6 +538,8 @@ int main(void)
         cmocka_unit_test_teardown(test_order, check_live),
         cmocka_unit_test_teardown(test_sort, check_live),
         cmocka_unit_test_teardown(test_boundaries, check_live),
+        cmocka_unit_test_teardown(test_boundaries_that_are_all, check_live),
+        cmocka_unit_test_teardown(test_nth, check_live),
         cmocka_unit_test_teardown(test_boundary_arguments, check_live),
         cmocka_unit_test_teardown(test_boundaries_are_kept, check_live),
         cmocka_unit_test_teardown(test_any, check_live),
