@@ -125,13 +125,42 @@ static void default_write(const struct program *program, uint32_t record,
     buffer_append_byte(out, '}');
 }
 
-/* Fields as an object. values: where the defaults lie, laid out as the
- * program's type `record`; NULL: every field is there. */
-static void fields_write(const struct tree_field *fields, uint32_t count,
-                         const struct program *program, uint32_t record,
-                         const char *values, struct buffer *out)
+/* Who makes a record may leave out what has a value without being given. */
+static bool record_fills(const struct tree_field *field)
+{
+    return field->value || (field->type && field->type->kind == TREE_OPTIONAL);
+}
+
+static void required_write(const struct tree_field *fields, uint32_t count,
+                           bool (*filled)(const struct tree_field *field),
+                           struct buffer *out)
 {
     bool any = false;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (filled && filled(&fields[i]))
+            continue;
+        buffer_append_text(out, any ? "," : ",\"required\":[");
+        any = true;
+        json_append_string(out, fields[i].name.text);
+    }
+    buffer_append_text(out, any ? "]}" : "}");
+}
+
+static bool has_default(const struct tree_field *field)
+{
+    return field->value != NULL;
+}
+
+/* Fields as an object. values: where the defaults lie, laid out as the
+ * program's type `record`; NULL: none are told. filled: whether a field may be
+ * left out; NULL: every field is there. */
+static void fields_write(const struct tree_field *fields, uint32_t count,
+                         const struct program *program, uint32_t record,
+                         const char *values,
+                         bool (*filled)(const struct tree_field *field),
+                         struct buffer *out)
+{
     uint32_t i;
 
     buffer_append_text(out,
@@ -154,14 +183,7 @@ static void fields_write(const struct tree_field *fields, uint32_t count,
             default_write(program, record, i, values, out);
     }
     buffer_append_byte(out, '}');
-    for (i = 0; i < count; i++) {
-        if (values && fields[i].value)
-            continue;
-        buffer_append_text(out, any ? "," : ",\"required\":[");
-        any = true;
-        json_append_string(out, fields[i].name.text);
-    }
-    buffer_append_text(out, any ? "]}" : "}");
+    required_write(fields, count, filled, out);
 }
 
 /* --- of all types --------------------------------------------------------- */
@@ -193,8 +215,12 @@ void schema_common(struct buffer *out)
         "\"sagaState\":{\"type\":\"object\",\"properties\":{\"saga\":{\"type\":"
         "\"string\"},\"id\":{\"type\":\"string\"},\"status\":{\"type\":"
         "\"string\"},\"parameters\":{\"type\":\"object\"},\"steps\":{\"type\":"
-        "\"array\",\"items\":{\"type\":\"object\"}},\"revision\":{\"type\":"
-        "\"integer\"}},\"required\":[\"saga\",\"id\",\"status\"]}");
+        "\"array\",\"items\":{\"type\":\"object\"}},\"refused\":{\"type\":"
+        "\"string\"},\"reason\":{\"type\":\"string\"},\"stuck\":{\"type\":"
+        "\"object\",\"properties\":{\"call\":{\"type\":\"string\"},\"undo\":{"
+        "\"type\":\"boolean\"},\"reason\":{\"type\":\"string\"}}},"
+        "\"revision\":{\"type\":\"integer\"}},\"required\":[\"saga\",\"id\","
+        "\"status\"]}");
 }
 
 /* ,"KIND.NAME": */
@@ -214,13 +240,15 @@ static void name_begin(struct buffer *out, const char *kind,
 void schema_record(const struct tree_record *record, struct buffer *out)
 {
     name_begin(out, "record", record->name.text, SLICE(""));
-    fields_write(record->fields, record->field_count, NULL, 0, NULL, out);
+    fields_write(record->fields, record->field_count, NULL, 0, NULL,
+                 record_fills, out);
 }
 
 void schema_saga(const struct tree_saga *saga, struct buffer *out)
 {
     name_begin(out, "saga", saga->name.text, SLICE(""));
-    fields_write(saga->parameters, saga->parameter_count, NULL, 0, NULL, out);
+    fields_write(saga->parameters, saga->parameter_count, NULL, 0, NULL, NULL,
+                 out);
 }
 
 /* --- of one type ---------------------------------------------------------- */
@@ -308,7 +336,7 @@ static void step_write(const struct tree_entity *entity, uint32_t number,
     program_arguments(program, number, values);
     name_begin(out, "step", entity->name.text, step->name.text);
     fields_write(step->parameters, step->parameter_count, program, type, values,
-                 out);
+                 values ? has_default : NULL, out);
     mem_free(values);
 }
 
@@ -318,7 +346,8 @@ void schema_entity(const struct tree_entity *entity,
     uint32_t i;
 
     name_begin(out, "state", entity->name.text, SLICE(""));
-    fields_write(entity->fields, entity->field_count, program, 0, NULL, out);
+    fields_write(entity->fields, entity->field_count, program, 0, NULL, NULL,
+                 out);
     name_begin(out, "entity", entity->name.text, SLICE(""));
     buffer_print(out,
                  "{\"type\":\"object\",\"properties\":{\"type\":{\"const\":"
