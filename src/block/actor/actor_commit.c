@@ -2,7 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "block/actor/actor_host.h"
+#include "block/actor/actor_draft.h"
 
 static void attempt_settle(struct actor_attempt *attempt, enum kan_err err);
 
@@ -37,6 +37,7 @@ static void attempt_free(struct actor_attempt *attempt)
     buffer_fini(&attempt->bytes);
     buffer_fini(&attempt->choices);
     mem_free(attempt->note);
+    notes_answer_drop(attempt);
     mem_free(attempt->state);
     if (attempt->actor->attempt == attempt)
         attempt->actor->attempt = NULL;
@@ -198,6 +199,9 @@ static void actor_adopt(struct actor_attempt *attempt, uint64_t revision)
     if (attempt->note)
         mem_free(notes_add(actor->notes, attempt->note));
     attempt->note = NULL;
+    for (uint32_t i = 0; i < attempt->late_count; i++)
+        mem_free(notes_add(actor->notes, attempt->late[i]));
+    attempt->late_count = 0;
     if (attempt->again) {
         attempt->again->crashes++;
         inbox_push(actor, attempt->again, true);

@@ -78,6 +78,70 @@ enum kan_err note_take(struct actor_attempt *attempt,
     return KAN_OK;
 }
 
+void notes_answer_drop(struct actor_attempt *attempt)
+{
+    while (attempt->late_count > 0)
+        mem_free(attempt->late[--attempt->late_count]);
+}
+
+/* The note of the call whose client it is, while that waits. */
+static struct actor_note *note_pending(struct actor_note *const *notes,
+                                       const struct kan_ref *client)
+{
+    for (uint32_t i = 0; i < ACTOR_SENDERS_MAX && notes[i]; i++)
+        if (notes[i]->outcome == NOTE_PENDING &&
+            kan_ref_equal(&notes[i]->client, client))
+            return notes[i];
+    return NULL;
+}
+
+static enum kan_err note_answered(const struct actor_note *pending,
+                                  const struct actor_message *answer,
+                                  struct actor_note **ret_note)
+{
+    struct buffer json = BUFFER_INIT;
+    enum kan_err err = record_to_json(answer->record, answer->bytes, &json);
+    bool fits = json.size <= ACTOR_ANSWER_MAX;
+
+    if (err == KAN_OK)
+        err =
+            note_new(fits ? buffer_slice(&json) : kan_slice(NULL, 0), ret_note);
+    buffer_fini(&json);
+    if (err)
+        return err;
+    (*ret_note)->sender = pending->sender;
+    (*ret_note)->number = pending->number;
+    (*ret_note)->crashes = pending->crashes;
+    (*ret_note)->client = pending->client;
+    (*ret_note)->outcome = fits ? NOTE_ANSWERED : NOTE_GONE;
+    return KAN_OK;
+}
+
+enum kan_err notes_answer(struct actor_attempt *attempt,
+                          struct actor_note **notes)
+{
+    enum kan_err err = KAN_OK;
+
+    notes_answer_drop(attempt);
+    for (struct list *link = attempt->outs.next;
+         err == KAN_OK && link != &attempt->outs; link = link->next) {
+        const struct actor_out *out = list_entry(link, struct actor_out, link);
+        const struct actor_note *pending;
+        struct actor_note **late = &attempt->late[attempt->late_count];
+        if (out->inside || out->outcome != ACTOR_ANSWERED || !out->message)
+            continue;
+        pending = note_pending(notes, &out->whom);
+        if (!pending)
+            continue;
+        err = note_answered(pending, out->message, late);
+        if (err)
+            continue;
+        attempt->late_count++;
+        (void)notes_add(notes, *late);
+    }
+    return err;
+}
+
 static void say_crash(const struct draft *draft,
                       const struct actor_message *message,
                       const struct crash *crash, uint32_t crashes,

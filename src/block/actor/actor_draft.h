@@ -92,6 +92,12 @@ KAN_MUST_USE enum kan_err note_take(struct actor_attempt *attempt,
                                     enum note_outcome outcome, uint32_t crashes,
                                     struct kan_slice text);
 
+/* Remember the answers that leave with the attempt and are to calls taken
+ * before. notes: those that the actor will have, which are replaced in it. */
+KAN_MUST_USE enum kan_err notes_answer(struct actor_attempt *attempt,
+                                       struct actor_note **notes);
+void notes_answer_drop(struct actor_attempt *attempt);
+
 /* The input's turn, or the one that had to come before it, has crashed. */
 KAN_MUST_USE enum kan_err step_crash(struct actor_attempt *attempt,
                                      const struct input *input, uint64_t now_ms,

@@ -111,7 +111,10 @@ struct actor_attempt
     struct engine_commit commit;
     struct actor_head head; /* as it will be */
     void *state;
-    struct actor_note *note;     /* to be added; or NULL */
+    struct actor_note *note;                    /* to be added; or NULL */
+    struct actor_note *late[ACTOR_SENDERS_MAX]; /* of calls that were taken
+                                                 * before, answered now */
+    uint32_t late_count;
     struct list taken;           /* struct actor_message */
     struct actor_message *again; /* crashed: it stays, one crash more */
     struct list outs;

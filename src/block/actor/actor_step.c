@@ -520,6 +520,9 @@ static enum kan_err put_actor(struct actor_attempt *attempt)
     memcpy(notes, actor->notes, sizeof(notes));
     if (attempt->note)
         notes_add(notes, attempt->note);
+    err = notes_answer(attempt, notes);
+    if (err)
+        return err;
     attempt->head.life = actor->host->life;
     attempt->head.attempt = actor->head.attempt + 1;
     write = draft_write(attempt, ENGINE_PUT);

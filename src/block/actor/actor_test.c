@@ -186,6 +186,29 @@ static void test_a_number_waits_for_its_answer(void **state)
     place_close(&place);
 }
 
+/* K-ACTOR-4: an answer that left while nobody waited for it is kept, too. */
+static void test_a_late_answer_is_kept(void **state)
+{
+    struct asked first;
+
+    (void)state;
+    place_open(&place, PLACE_SQLITE, 1);
+    to_ask(&first, "counter/a", "keep", NULL);
+    first.call.sender = kan_text("x");
+    first.call.number = 7;
+    first.call.deadline_ns = env_now(place.env) + 10 * ENV_MS;
+    ask(&place, &first);
+    run_until(&place, &first.done);
+    assert_int_equal(first.err, KAN_TIMEOUT);
+    call_gives(&place, "counter/a", "add", "{\"amount\":5}", "{\"value\":5}");
+    assert_string_equal(numbered("x", 7, "keep", NULL).text, "{\"value\":5}");
+    host_close(&place);
+    place_host(&place);
+    assert_string_equal(numbered("x", 7, "keep", NULL).text, "{\"value\":5}");
+    assert_int_equal(field_of(&place, "counter/a", "value"), 5);
+    place_close(&place);
+}
+
 /* --- messages between actors ---------------------------------------------- */
 
 static void burst(const char *from, const char *to, uint32_t count)
@@ -682,6 +705,7 @@ int main(void)
         cmocka_unit_test(test_deadlines_and_cancels),
         cmocka_unit_test(test_a_number_is_taken_once),
         cmocka_unit_test(test_a_number_waits_for_its_answer),
+        cmocka_unit_test(test_a_late_answer_is_kept),
         cmocka_unit_test(test_messages_come_in_order),
         cmocka_unit_test(test_tokens_go_round),
         cmocka_unit_test(test_mailboxes_are_bounded),
