@@ -13,7 +13,7 @@
 enum
 {
     CACHE_BYTES = 3 << 20,
-    VALUE_CACHE_BYTES = 2 << 20,
+    VALUE_CACHE_BYTES = 3 << 19,
     FEED_BYTES = 64 << 20,
     CHECKPOINT_BYTES = 32 << 20,
     SETTLE_BYTES = 64 << 10

@@ -19,7 +19,7 @@ struct sqlite_options
                           * path-wal, path-shm and path.lock while it is open */
     const char *program;  /* who holds it, for others to read ("kan") */
     uint64_t cache_bytes; /* pages: two thirds for the writer (3 MiB) */
-    uint64_t value_cache_bytes; /* values read or written last (2 MiB) */
+    uint64_t value_cache_bytes; /* values read or written last (1.5 MiB) */
     uint64_t feed_bytes_max;    /* history kept for watches (64 MiB) */
     uint64_t checkpoint_bytes;  /* the log is copied at this size (32 MiB) */
 };
