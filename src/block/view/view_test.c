@@ -791,14 +791,24 @@ static void memory_runs_out_while_it_hears(void **state)
     (void)state;
 }
 
+enum
+{
+    MANY = 40 /* accounts: more than a commit of place_ops_max counts */
+};
+
+static void all_take(struct place *place, const char *step, const char *body)
+{
+    for (int i = 0; i < MANY; i++) {
+        char ref[32];
+        (void)snprintf(ref, sizeof(ref), "account/%d", i);
+        took(place, ref, step, body);
+    }
+}
+
 /* K-VIEW-1: more entities than fit a batch change before any is counted, some
  * of them in a batch that grows no more. */
 static void many_change_at_once(void **state)
 {
-    enum
-    {
-        MANY = 40
-    };
     struct place place;
     struct view_asked shown;
     uint64_t began;
@@ -809,12 +819,9 @@ static void many_change_at_once(void **state)
     shown = view_ask_wait(&place, 0);
     assert_int_equal(shown.err, KAN_OK);
     began = engine_stats(place.engine).commits;
-    for (int i = 0; i < 3 * MANY; i++) {
-        char ref[32];
-        (void)snprintf(ref, sizeof(ref), "account/%d", i % MANY);
-        took(&place, ref, i < MANY ? "open" : "deposit",
-             i < MANY ? "{\"name\":\"x\"}" : "{\"amount\":3}");
-    }
+    all_take(&place, "open", "{\"name\":\"x\"}");
+    all_take(&place, "deposit", "{\"amount\":3}");
+    all_take(&place, "deposit", "{\"amount\":3}");
     shown = view_ask_wait(&place, revision_now(&place));
     assert_int_equal(shown.err, KAN_OK);
     assert_int_equal(number_in(shown.json, "accounts"), MANY);
@@ -822,6 +829,40 @@ static void many_change_at_once(void **state)
     assert_int_equal(number_in(shown.json, "deposits"), 2 * MANY);
     assert_int_equal(number_in(shown.json, "most"), 3);
     assert_true(engine_stats(place.engine).commits - began > 3 * MANY);
+    assert_int_equal(place.troubles, 0);
+    place_close(&place);
+    place_ops_max = 0;
+}
+
+/* K-VIEW-1: a batch that takes several commits, and a crash after each of them:
+ * what was counted is told by its number when it is heard again. */
+static void a_crash_between_the_parts_of_a_batch(void **state)
+{
+    struct place place;
+    int64_t deposits = 0;
+
+    (void)state;
+    place_ops_max = 128;
+    accounts_open(&place, PLACE_MEMORY, 3);
+    (void)view_ask_wait(&place, 0);
+    all_take(&place, "open", "{\"name\":\"x\"}");
+    (void)view_ask_wait(&place, revision_now(&place));
+    for (uint64_t commits = 1; commits < 8; commits++) {
+        struct view_asked shown;
+        uint64_t until;
+        all_take(&place, "deposit", "{\"amount\":3}");
+        deposits += MANY;
+        until = engine_stats(place.engine).commits + commits;
+        while (engine_stats(place.engine).commits < until &&
+               sim_step(place.world))
+            ;
+        place_crash(&place);
+        shown = view_ask_wait(&place, revision_now(&place));
+        assert_int_equal(shown.err, KAN_OK);
+        assert_int_equal(number_in(shown.json, "deposits"), deposits);
+        assert_int_equal(number_in(shown.json, "money"), 3 * deposits);
+        assert_int_equal(number_in(shown.json, "paid_in"), 3 * deposits);
+    }
     assert_int_equal(place.troubles, 0);
     place_close(&place);
     place_ops_max = 0;
@@ -846,6 +887,7 @@ int main(void)
         cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(memory_runs_out_while_it_hears),
         cmocka_unit_test(many_change_at_once),
+        cmocka_unit_test(a_crash_between_the_parts_of_a_batch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
