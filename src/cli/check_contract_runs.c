@@ -55,7 +55,7 @@ static void print_type(const struct check_contract *check, uint32_t type,
                            "every acknowledged step is there once, the "
                            "state is the fold");
     buffer_print(out,
-                 "\n  %llu runs of 3 clients on memory and SQLite by turns: "
+                 "\n  %llu runs of 3 clients on memory or SQLite: "
                  "%llu steps taken, %llu refused, %llu asked again, %llu power "
                  "failures\n",
                  ULL(runs->runs), ULL(runs->taken), ULL(runs->refused),

@@ -158,6 +158,16 @@ static void test_a_number_is_taken_once(void **state)
     place_close(&place);
 }
 
+/* Call number 7 of x, whose answer waits for the next add. */
+static void ask_kept(struct asked *asked, uint64_t deadline_ns)
+{
+    to_ask(asked, "counter/a", "keep", NULL);
+    asked->call.sender = kan_text("x");
+    asked->call.number = 7;
+    asked->call.deadline_ns = deadline_ns;
+    ask(&place, asked);
+}
+
 static void test_a_number_waits_for_its_answer(void **state)
 {
     struct asked first;
@@ -165,19 +175,12 @@ static void test_a_number_waits_for_its_answer(void **state)
 
     (void)state;
     place_open(&place, PLACE_MEMORY, 1);
-    to_ask(&first, "counter/a", "keep", NULL);
-    first.call.sender = kan_text("x");
-    first.call.number = 7;
-    first.call.deadline_ns = env_now(place.env) + 10 * ENV_MS;
-    ask(&place, &first);
+    ask_kept(&first, env_now(place.env) + 10 * ENV_MS);
     pass(&place, 5);
     assert_int_equal(numbered("x", 7, "keep", NULL).err, KAN_BUSY);
     pass(&place, 20);
     assert_int_equal(first.err, KAN_TIMEOUT);
-    to_ask(&second, "counter/a", "keep", NULL);
-    second.call.sender = kan_text("x");
-    second.call.number = 7;
-    ask(&place, &second);
+    ask_kept(&second, 0);
     pass(&place, 10);
     assert_false(second.done);
     call_gives(&place, "counter/a", "add", "{\"amount\":5}", "{\"value\":5}");
@@ -193,11 +196,7 @@ static void test_a_late_answer_is_kept(void **state)
 
     (void)state;
     place_open(&place, PLACE_SQLITE, 1);
-    to_ask(&first, "counter/a", "keep", NULL);
-    first.call.sender = kan_text("x");
-    first.call.number = 7;
-    first.call.deadline_ns = env_now(place.env) + 10 * ENV_MS;
-    ask(&place, &first);
+    ask_kept(&first, env_now(place.env) + 10 * ENV_MS);
     run_until(&place, &first.done);
     assert_int_equal(first.err, KAN_TIMEOUT);
     call_gives(&place, "counter/a", "add", "{\"amount\":5}", "{\"value\":5}");

@@ -64,7 +64,7 @@ static uint64_t draw(void *data, uint64_t n)
     return tape_choose(run->tape, n);
 }
 
-/* One of the steps that callers may take; UINT32_MAX: there is none. */
+/* One of the steps that callers may take, of which there is one. */
 static uint32_t draw_step(struct run *run)
 {
     uint32_t count = program_step_count(run->program);
@@ -73,8 +73,6 @@ static uint32_t draw_step(struct run *run)
 
     for (uint32_t i = 0; i < count; i++)
         open += !program_step(run->program, i).internal;
-    if (open == 0)
-        return UINT32_MAX;
     left = (uint32_t)draw(run, open);
     for (uint32_t i = 0;; i++)
         if (!program_step(run->program, i).internal && left-- == 0)
@@ -234,7 +232,6 @@ static void on_call(struct entity_call *call)
     struct runs_client *client = call->data;
     struct run *run = client->run;
 
-    client->asking = false;
     if (run->ending || sim_dead(run->env)) {
         unknown(client, "the process is gone");
         return;
@@ -272,11 +269,9 @@ static void ask(struct runs_client *client)
         .body = buffer_slice(&request->body),
         .key = kan_text(request->key),
     };
-    client->asking = true;
     err = entity_call(run->host, &client->call, on_call);
     if (err == KAN_OK)
         return;
-    client->asking = false;
     unknown(client, kan_err_text(err));
 }
 

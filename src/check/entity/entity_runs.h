@@ -1,6 +1,6 @@
 /* entity_runs.h - entities of a contract at random: clients call steps with
- * boundary values on the real entity block, over the memory and the SQLite
- * engine by turns, in a simulated world in which requests to the engine are
+ * boundary values on the real entity block, over the memory or the SQLite
+ * engine, as is drawn, in a simulated world in which requests to the engine are
  * refused, answers are lost or late, and the power fails.
  *
  * Each request has an idempotency key and is asked again with it until its

@@ -38,8 +38,6 @@ struct runs_client
     struct run *run;
     uint32_t number;
     struct runs_request *request; /* NULL: none */
-    bool asking;                  /* its call is under way */
-    uint32_t more;                /* so often again, although it is known */
     struct env_timer timer;
     struct entity_call call;
 };

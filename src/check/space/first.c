@@ -63,14 +63,15 @@ static enum kan_err start(struct space_walker *walker, uint32_t actor,
     return KAN_OK;
 }
 
-/* The outcomes of starts with these liars, in all combinations; as many as fit
- * into 32 bits count. */
-static enum kan_err combinations(struct space_walker *walker,
-                                 const struct liars *liars, uint32_t *ret_count)
+/* In how many ways the first so many actors start with these liars; more than
+ * UINT32_MAX count as one more. */
+static enum kan_err ways_of(struct space_walker *walker,
+                            const struct liars *liars, uint32_t actors,
+                            uint64_t *ret_ways)
 {
-    uint64_t product = 1;
+    uint64_t ways = 1;
 
-    for (uint32_t i = 0; i < walker->space->actor_count; i++) {
+    for (uint32_t i = 0; i < actors; i++) {
         uint32_t first;
         uint32_t count = 1;
         enum kan_err err = KAN_OK;
@@ -78,11 +79,26 @@ static enum kan_err combinations(struct space_walker *walker,
             err = start(walker, i, &first, &count);
         if (err != KAN_OK)
             return err;
-        product *= count;
-        if (product > UINT32_MAX)
-            product = UINT32_MAX;
+        ways *= count;
+        if (ways > UINT32_MAX)
+            ways = (uint64_t)UINT32_MAX + 1;
     }
-    *ret_count = (uint32_t)product;
+    *ret_ways = ways;
+    return KAN_OK;
+}
+
+/* The outcomes of starts with these liars, in all combinations; as many as fit
+ * into 32 bits count. */
+static enum kan_err combinations(struct space_walker *walker,
+                                 const struct liars *liars, uint32_t *ret_count)
+{
+    uint64_t ways;
+    enum kan_err err =
+        ways_of(walker, liars, walker->space->actor_count, &ways);
+
+    if (err != KAN_OK)
+        return err;
+    *ret_count = ways > UINT32_MAX ? UINT32_MAX : (uint32_t)ways;
     return KAN_OK;
 }
 
@@ -191,29 +207,6 @@ enum kan_err space_first(struct space_walker *walker, uint32_t number,
     return err;
 }
 
-/* Of the actors before this one, in how many ways they start. */
-static enum kan_err ways_before(struct space_walker *walker,
-                                const struct liars *liars, uint32_t actor,
-                                uint64_t *ret_ways)
-{
-    uint64_t ways = 1;
-
-    for (uint32_t i = 0; i < actor; i++) {
-        uint32_t first;
-        uint32_t count = 1;
-        enum kan_err err = KAN_OK;
-        if (!lies(liars, i))
-            err = start(walker, i, &first, &count);
-        if (err != KAN_OK)
-            return err;
-        ways *= count;
-        if (ways > UINT32_MAX)
-            return KAN_NOTFOUND;
-    }
-    *ret_ways = ways;
-    return KAN_OK;
-}
-
 enum kan_err space_first_drawn(struct space_walker *walker, uint32_t actor,
                                const uint64_t *pairs, uint32_t count,
                                uint32_t *number, uint32_t *ret_used)
@@ -228,7 +221,9 @@ enum kan_err space_first_drawn(struct space_walker *walker, uint32_t actor,
 
     check_magic(walker, WALKER_MAGIC);
     liars_first(walker->space, &liars);
-    err = ways_before(walker, &liars, actor, &ways);
+    err = ways_of(walker, &liars, actor, &ways);
+    if (err == KAN_OK && ways > UINT32_MAX)
+        err = KAN_NOTFOUND;
     if (err == KAN_OK && !lies(&liars, actor))
         err = walker_drawn(walker, &input, &drawn);
     if (err != KAN_OK)
